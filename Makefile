@@ -1,0 +1,49 @@
+# The commands of everyday work. `make` alone lists them; each does one thing that exists today.
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-quick test-cover sim torture fmt lint gen clean
+
+ARGS ?=
+SEED ?=
+KILLS ?= 200
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the release binary, target/release/doos
+	cargo build --release -p doos
+
+run: build ## build and start the whole system in one process (ARGS="--data-dir DIR …")
+	target/release/doos $(ARGS)
+
+test: ## everything: format, lints, docs, tidy, drift, all tests
+	@bash scripts/test.sh
+
+test-quick: ## unit tests only
+	cargo test --workspace --lib --bins
+
+test-cover: ## all tests with a coverage report (needs cargo-llvm-cov)
+	@cargo llvm-cov --version >/dev/null 2>&1 || { echo "cargo-llvm-cov is missing: cargo install cargo-llvm-cov" >&2; exit 1; }
+	cargo llvm-cov --workspace --html
+	@echo "report: target/llvm-cov/html/index.html"
+
+sim: ## replay one simulated run with a readable trace (SEED=n)
+	@test -n "$(SEED)" || { echo "name the run: make sim SEED=n" >&2; exit 2; }
+	cargo run -p doos-sim --release -- replay --seed $(SEED)
+
+torture: ## kill the real binary again and again and compare the books (KILLS=n)
+	DOOS_TORTURE_KILLS=$(KILLS) cargo test -p doos --test torture -- --nocapture
+
+fmt: ## format the code
+	cargo fmt --all
+
+lint: ## format check, clippy and tidy, warnings fatal
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo run -q -p xtask -- tidy
+
+gen: ## write the generated files anew
+	cargo run -q -p xtask -- gen-proto
+
+clean: ## remove everything that was built
+	cargo clean

@@ -1,0 +1,1 @@
+//! doos-adapter-sim

@@ -1,0 +1,2 @@
+//! doos
+fn main() {}

@@ -1,0 +1,30 @@
+//! Every committed change of every order, in the order of commit, from any position that is still kept.
+//!
+//! Contract: at least once and never a hole; a reader keeps (order, version) seen, or does not mind repeats.
+
+use async_trait::async_trait;
+use doos_domain::order::Order;
+use std::sync::Arc;
+
+use crate::Result;
+use crate::bus::Position;
+
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// Resume after this.
+    pub position: Position,
+    pub order: Arc<Order>,
+}
+
+#[async_trait]
+pub trait ChangeFeed: Send + Sync {
+    /// The position after the last committed change.
+    async fn end(&self) -> Result<Position>;
+
+    /// Changes after `after`, at most `limit`, empty when there is nothing new. A position no longer kept starts at
+    /// the oldest that is.
+    async fn read(&self, after: Position, limit: usize) -> Result<Vec<Changed>>;
+
+    /// Waits until there may be something after `after`.
+    async fn ready(&self, after: Position);
+}

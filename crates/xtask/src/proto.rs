@@ -1,0 +1,206 @@
+//! Generates the Rust code of the gRPC contract from `api/proto/v1`, without a `protoc` on the machine.
+//!
+//! What holds here: the same contract gives the same bytes, so that `drift` may compare them; the output is formatted
+//! as rustfmt formats it and opens with a header like every other file. Client and server are both generated: tests and
+//! the load generator call what the gateway serves.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use prost::Message;
+
+use crate::drift::Output;
+use crate::repository;
+
+/// The name of this entry in the table of generated files.
+pub const NAME: &str = "grpc";
+
+/// Where the generated files stand.
+pub const TARGET: &str = "crates/gateway/src/proto";
+
+const CONTRACTS: &str = "api/proto";
+
+/// Inner attributes of the generated code are prost's and tonic's own; this is put above them.
+const HEADER: &str =
+    "//! The gRPC messages and services of one package, generated from `api/proto`.
+//!
+//! Never edit this file: change the contract and run `cargo run -p xtask -- gen-proto`.
+
+";
+
+const DESCRIPTOR: &str = "file_descriptor_set.bin";
+
+/// Compiles every contract; paths are relative to the root.
+pub fn generate(root: &Path) -> anyhow::Result<Vec<Output>> {
+    let contracts = root.join(CONTRACTS);
+    let sources = sources(&contracts.join("v1"))?;
+    let descriptors = protox::compile(&sources, [&contracts]).context("compiling the contracts")?;
+    let scratch = tempfile::tempdir()?;
+    let descriptor_bytes = descriptors.encode_to_vec();
+    tonic_prost_build::configure()
+        .build_client(true)
+        .build_server(true)
+        .out_dir(scratch.path())
+        .compile_fds(descriptors)
+        .context("generating Rust from the contracts")?;
+    let mut outputs = vec![Output {
+        path: format!("{TARGET}/{DESCRIPTOR}"),
+        bytes: descriptor_bytes,
+    }];
+    let mut modules = Vec::new();
+    for entry in std::fs::read_dir(scratch.path())? {
+        let file = entry?.path();
+        let module = module_name(&file)?;
+        let bytes = formatted(root, &file)?;
+        outputs.push(Output {
+            path: format!("{TARGET}/{module}.rs"),
+            bytes,
+        });
+        modules.push(module);
+    }
+    modules.sort_unstable();
+    outputs.push(Output {
+        path: format!("{TARGET}/mod.rs"),
+        bytes: declarations(&modules).into_bytes(),
+    });
+    outputs.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(outputs)
+}
+
+fn sources(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let listing =
+        std::fs::read_dir(directory).with_context(|| format!("listing {}", directory.display()))?;
+    let mut sources = Vec::new();
+    for entry in listing {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "proto")
+        {
+            sources.push(path);
+        }
+    }
+    ensure!(
+        !sources.is_empty(),
+        "no contract in {}",
+        directory.display()
+    );
+    sources.sort();
+    Ok(sources)
+}
+
+/// `order.v1.rs` holds the package `order.v1`, which becomes the module `order_v1`.
+fn module_name(file: &Path) -> anyhow::Result<String> {
+    let package = file
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .context("a generated file without a name")?;
+    Ok(package.replace('.', "_"))
+}
+
+fn formatted(root: &Path, file: &Path) -> anyhow::Result<Vec<u8>> {
+    let generated = std::fs::read_to_string(file)?;
+    std::fs::write(file, format!("{HEADER}{generated}"))?;
+    let path = file
+        .to_str()
+        .context("a temporary path that is not UTF-8")?;
+    repository::output(root, "rustfmt", &["--edition", "2024", path])?;
+    Ok(std::fs::read(file)?)
+}
+
+fn declarations(modules: &[String]) -> String {
+    let mut text = String::from(
+        "//! The gRPC contract as Rust, generated: one module a package, and the descriptors for reflection.
+//!
+//! Never edit these files: change `api/proto` and run `cargo run -p xtask -- gen-proto`.
+
+",
+    );
+    for module in modules {
+        text.push_str(&format!(
+            "#[expect(clippy::allow_attributes, reason = \"tonic writes them\")]\npub mod {module};\n"
+        ));
+    }
+    text.push_str(&format!(
+        "\n/// Every file of the contract, as server reflection serves it.\npub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(\"{DESCRIPTOR}\");\n"
+    ));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_compiles_and_generating_twice_gives_the_same_bytes() {
+        let root = repository::root().unwrap();
+        let first = generate(&root).unwrap();
+        assert_eq!(first, generate(&root).unwrap());
+        let names: Vec<&str> = first
+            .iter()
+            .filter_map(|output| output.path.rsplit('/').next())
+            .collect();
+        assert_eq!(names, [DESCRIPTOR, "mod.rs", "order_v1.rs"]);
+    }
+
+    #[test]
+    fn generated_code_opens_with_a_header_and_has_both_sides_of_the_service() {
+        let outputs = generate(&repository::root().unwrap()).unwrap();
+        let order = outputs
+            .iter()
+            .find(|output| output.path.ends_with("order_v1.rs"))
+            .unwrap();
+        let text = std::str::from_utf8(&order.bytes).unwrap();
+        assert!(text.starts_with("//! "));
+        assert!(text.contains("pub mod order_service_server"));
+        assert!(text.contains("pub mod order_service_client"));
+    }
+
+    /// The numbers of the first published contract: a client compiled against it must be understood for ever.
+    #[test]
+    fn the_first_contract_keeps_its_field_numbers_and_types() {
+        use prost_types_of_contract::*;
+        let fields = fields();
+        for (message, field, number, kind) in [
+            ("CreateOrderRequest", "user_id", 1, Type::Int64),
+            ("CreateOrderRequest", "items", 2, Type::Message),
+            ("CreateOrderRequest", "address", 3, Type::String),
+            ("OrderItem", "product_id", 1, Type::Int64),
+            ("OrderItem", "count", 2, Type::Int32),
+            ("CreateOrderResponse", "order_id", 1, Type::Int64),
+            ("CreateOrderResponse", "status", 2, Type::String),
+        ] {
+            let expected = (message.to_owned(), field.to_owned(), number, kind);
+            assert!(
+                fields.contains(&expected),
+                "{message}.{field} is not field {number} of {kind:?}"
+            );
+        }
+    }
+
+    mod prost_types_of_contract {
+        use super::super::{CONTRACTS, repository, sources};
+        pub use prost_types::field_descriptor_proto::Type;
+
+        /// Message, field, number and type of each field in the contract.
+        pub fn fields() -> Vec<(String, String, i32, Type)> {
+            let contracts = repository::root().unwrap().join(CONTRACTS);
+            let set =
+                protox::compile(sources(&contracts.join("v1")).unwrap(), [&contracts]).unwrap();
+            let messages = set.file.into_iter().flat_map(|file| file.message_type);
+            messages
+                .flat_map(|message| {
+                    let name = message.name().to_owned();
+                    message.field.into_iter().map(move |field| {
+                        (
+                            name.clone(),
+                            field.name().to_owned(),
+                            field.number(),
+                            field.r#type(),
+                        )
+                    })
+                })
+                .collect()
+        }
+    }
+}

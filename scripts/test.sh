@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Runs every check there is, one named step after the other, and ends with the count of tests on a line alone.
+#
+#   - A failed step does not hide the ones after it; the exit code is 1 when any step failed.
+#   - A step's whole output is in target/test-logs/STEP.log; of a failed one the last 60 lines are shown.
+#   - A step whose engine is not here is listed loudly as NOT RUN; under CI=true such a list is a failure.
+#   - No test at all is a failure: a gate that runs nothing proves nothing.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+readonly LOGS=target/test-logs
+readonly TAIL_LINES=60
+failed=()
+not_run=()
+not_installed=()
+
+rm -rf "$LOGS"
+mkdir -p "$LOGS"
+if [[ ${CI:-} == true ]]; then
+    # Built once and thrown away: incremental files would only cost time and space.
+    export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
+fi
+
+# step NAME COMMAND…: runs the command, says how it went and how long it took.
+step() {
+    local name=$1 log="$LOGS/$1.log" start=$SECONDS
+    shift
+    printf '%-14s' "$name"
+    if "$@" >"$log" 2>&1 </dev/null; then
+        printf 'ok      %4d s\n' $((SECONDS - start))
+        return
+    fi
+    printf 'FAILED  %4d s   %s\n' $((SECONDS - start)) "$log"
+    failed+=("$name")
+    echo "---- last $TAIL_LINES lines of $log"
+    tail -n "$TAIL_LINES" "$log"
+    echo "----"
+}
+
+# needs_url NAME VARIABLE COMMAND…: a step against an engine whose address is in VARIABLE.
+needs_url() {
+    local name=$1 variable=$2
+    shift 2
+    if [[ -n ${!variable:-} ]]; then
+        step "$name" "$@"
+    else
+        printf '%-14sNOT RUN\n' "$name"
+        not_run+=("$name: $variable is not set")
+    fi
+}
+
+# Passed and failed tests, summed over the summaries of cargo's harness and of nextest.
+count_tests() {
+    sed 's/\x1b\[[0-9;]*m//g' "$LOGS"/*.log | awk '
+        /^test result: / || /^ *Summary .* tests? run: / {
+            for (i = 2; i <= NF; i++) {
+                if ($i ~ /^passed/) passed += $(i - 1)
+                if ($i ~ /^failed/) failed += $(i - 1)
+            }
+        }
+        END { printf "%d %d\n", passed, failed }'
+}
+
+unit_and_integration_tests() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        # nextest leaves the examples in the documentation to cargo.
+        cargo nextest run --workspace --locked --no-fail-fast && cargo test --doc --workspace --locked --no-fail-fast
+    else
+        cargo test --workspace --locked --no-fail-fast
+    fi
+}
+
+documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
+
+# ---- The steps, cheapest first. ------------------------------------------------------------------------------------
+# A new step is one line: `step NAME COMMAND…`, or `needs_url NAME VARIABLE COMMAND…` if it wants an outside engine.
+# Integration tests of any crate (crates/*/tests) run in `tests` already; a line is for what is a command of its own.
+step fmt cargo fmt --all --check
+step clippy cargo clippy --workspace --all-targets --locked -- -D warnings
+step tidy cargo run -q -p xtask --locked -- tidy
+step drift cargo run -q -p xtask --locked -- drift
+step doc documentation
+if cargo deny --version >/dev/null 2>&1; then
+    step deny cargo deny --locked check bans licenses sources
+else
+    not_installed+=("deny: cargo-deny")
+fi
+step tests unit_and_integration_tests
+# --------------------------------------------------------------------------------------------------------------------
+
+read -r tests_passed tests_failed < <(count_tests)
+
+if ((${#not_installed[@]})); then
+    printf '\nskipped, tool not installed: %s\n' "${not_installed[*]}"
+fi
+if ((${#not_run[@]})); then
+    printf '\n!!!! NOT RUN, nothing is proved about:\n'
+    printf '!!!!   %s\n' "${not_run[@]}"
+    if [[ ${CI:-} == true ]]; then
+        failed+=(not-run)
+    fi
+fi
+if ((tests_passed + tests_failed == 0)); then
+    echo "no test was run"
+    failed+=(no-tests)
+fi
+if ((tests_failed > 0 && ${#failed[@]} == 0)); then
+    failed+=(tests)
+fi
+if ((${#failed[@]})); then
+    printf '\nfailed: %s\n' "${failed[*]}"
+fi
+printf '\n%d passed, %d failed\n' "$tests_passed" "$tests_failed"
+((${#failed[@]} == 0))
