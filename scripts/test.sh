@@ -75,7 +75,7 @@ documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --l
 # ---- The steps, cheapest first. ------------------------------------------------------------------------------------
 # A new step is one line: `step NAME COMMAND…`, or `needs_url NAME VARIABLE COMMAND…` if it wants an outside engine.
 # Integration tests of any crate (crates/*/tests) run in `tests` already; a line is for what is a command of its own.
-step fmt cargo fmt --all --check
+step fmt cargo fmt --all --check -- --color never
 step clippy cargo clippy --workspace --all-targets --locked -- -D warnings
 step tidy cargo run -q -p xtask --locked -- tidy
 step drift cargo run -q -p xtask --locked -- drift

@@ -1,1 +1,77 @@
-//! doos-app
+//! The use cases of DOOS, one file each: load, decide purely, submit; on conflict reload and decide again.
+//!
+//! What holds: a use case knows `domain` and ports, never an engine, a socket or a thread. [`App`] is a value built
+//! from its ports, so one process can hold several, and a simulator can hold a hundred. Nothing outside happens before
+//! the commit; message and answer travel with the change.
+//!
+//! What must never happen: a hold given back while the order's fate is unknown; a retry without a bound.
+//!
+//! Where to read next: `order/place.rs` for the path of an order, `consume/` for how contexts act on messages,
+//! [`error_codes`] for everything a caller can be told.
+
+mod breaker;
+pub mod catalog;
+pub mod consume;
+pub mod counters;
+pub mod dead_letters;
+pub mod error;
+pub mod error_codes;
+pub mod identity;
+pub mod ids;
+pub mod keys;
+pub mod options;
+pub mod order;
+pub mod payment;
+pub mod principal;
+pub mod shipping;
+pub mod stock;
+pub mod timeouts;
+
+mod writer;
+
+pub use error::{Error, Result};
+pub use options::Options;
+pub use principal::Principal;
+
+use doos_ports::Ports;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+
+/// The application: its ports, its limits, and the little it keeps in memory.
+pub struct App {
+    pub ports: Ports,
+    pub options: Options,
+    pub ids: ids::Ids,
+    pub catalog: catalog::Catalog,
+    pub counters: counters::Counters,
+    pub keys: keys::InFlight,
+    pub(crate) writer: writer::Writer,
+}
+
+/// Work that must run beside the application for it to make progress; the owner of the executor spawns it.
+pub struct Loop {
+    pub name: String,
+    pub run: BoxFuture<'static, ()>,
+}
+
+impl App {
+    /// Takes a worker number, loads the catalogue, and hands back the loops to spawn.
+    pub async fn start(ports: Ports, options: Options) -> Result<(Arc<Self>, Vec<Loop>)> {
+        let ids = ids::Ids::take(&ports, options.worker).await?;
+        let catalog = catalog::Catalog::load(&*ports.catalog).await?;
+        let (writer, loops) = writer::Writer::new(Arc::clone(&ports.orders), Arc::clone(&ports.clock), &options);
+        let counters = counters::Counters::default();
+        let keys = keys::InFlight::default();
+        Ok((Arc::new(Self { ports, options, ids, catalog, counters, keys, writer }), loops))
+    }
+
+    /// Changes of orders waiting for their group, over all shards.
+    pub fn queue_depth(&self) -> usize {
+        self.writer.depth()
+    }
+
+    /// How long the oldest group in flight has been waiting to become durable.
+    pub fn queue_age_ms(&self) -> u64 {
+        self.writer.age_ms(&*self.ports.clock)
+    }
+}

@@ -69,13 +69,8 @@ pub fn channel<T, R>(limits: Limits) -> (Sender<T, R>, Receiver<T, R>) {
     assert!(limits.queue_len_max > 0 && limits.group_len_max > 0, "a queue and a group have room for one item");
     let (sender, receiver) = mpsc::channel(limits.queue_len_max);
     let depth = Arc::new(AtomicUsize::new(0));
-    let receiver = Receiver {
-        queue: receiver,
-        pulled: Vec::new(),
-        left_over: VecDeque::new(),
-        depth: Arc::clone(&depth),
-        limits,
-    };
+    let receiver =
+        Receiver { queue: receiver, pulled: Vec::new(), left_over: VecDeque::new(), depth: Arc::clone(&depth), limits };
     (Sender { queue: sender, depth }, receiver)
 }
 

@@ -167,6 +167,20 @@ impl Message {
         }
     }
 
+    /// A message about an order from a context that was not asked by message: the id names what happened.
+    pub fn about(order: &Order, what: &str, at: Timestamp, body: Body) -> Self {
+        Self {
+            id: MessageId::from_text(format!("{what}/{}", body.event())),
+            to: body.consumer(),
+            order_id: order.id,
+            user_id: order.user_id,
+            order_version: order.version,
+            at,
+            trace: None,
+            body,
+        }
+    }
+
     /// The outcome that answers this message. Its id hangs on the message answered, so that a repeat is the same.
     pub fn reply(&self, at: Timestamp, body: Body) -> Self {
         Self {

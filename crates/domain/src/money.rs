@@ -18,8 +18,7 @@ pub enum Currency {
 }
 
 impl Currency {
-    pub const ALL: [Self; 8] =
-        [Self::Cny, Self::Usd, Self::Eur, Self::Gbp, Self::Hkd, Self::Jpy, Self::Krw, Self::Kwd];
+    pub const ALL: [Self; 8] = [Self::Cny, Self::Usd, Self::Eur, Self::Gbp, Self::Hkd, Self::Jpy, Self::Krw, Self::Kwd];
 
     pub const fn code(self) -> &'static str {
         match self {
@@ -137,7 +136,9 @@ mod tests {
 
     #[test]
     fn what_is_not_an_exact_decimal_is_refused() {
-        for text in ["", ".", "1.", ".5", "-1", "+1", "1e2", "1.999", "NaN", "1_000", " 1", "0x10", "92233720368547758.08"] {
+        for text in
+            ["", ".", "1.", ".5", "-1", "+1", "1e2", "1.999", "NaN", "1_000", " 1", "0x10", "92233720368547758.08"]
+        {
             assert!(Money::parse_decimal(text, Currency::Cny).is_err(), "{text}");
         }
     }

@@ -107,8 +107,8 @@ pub fn quote<'a>(
 
 fn compare_price(product: &Product, seen: &str) -> Result<(), Refusal> {
     let currency = product.price.currency;
-    let seen_price = Money::parse_decimal(seen, currency)
-        .map_err(|source| Refusal::SeenPrice { product_id: product.id, source })?;
+    let seen_price =
+        Money::parse_decimal(seen, currency).map_err(|source| Refusal::SeenPrice { product_id: product.id, source })?;
     if seen_price == product.price {
         return Ok(());
     }

@@ -95,8 +95,7 @@ impl Journal {
         }
         let header = &self.active.header;
         let start = header.position_of(self.offset);
-        let (positions, chain) =
-            encode_group(header, self.next_group, start, self.chain, records, &mut self.buffer);
+        let (positions, chain) = encode_group(header, self.next_group, start, self.chain, records, &mut self.buffer);
         debug_assert_eq!(self.buffer.len() as u64, bytes);
         let written = self.write_and_sync();
         if let Err(error) = written {

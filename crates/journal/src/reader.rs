@@ -13,9 +13,7 @@ use std::sync::{
 
 use crate::{
     Error, Position, SegmentSummary,
-    format::{
-        GROUP_HEADER_BYTES, GroupHeader, RECORD_HEADER_BYTES, decode_group, decode_record, record_payload_bytes,
-    },
+    format::{GROUP_HEADER_BYTES, GroupHeader, RECORD_HEADER_BYTES, decode_group, decode_record, record_payload_bytes},
     segment::Segment,
 };
 

@@ -35,7 +35,8 @@ pub struct Recovery {
     pub records: u64,
     /// Number that the next group will have.
     pub next_group: u64,
-    /// The unfinished last group that was cut, if there was one. It was never acknowledged.
+    /// The last group, if it did not hold and was cut. A crash leaves a group unfinished only before it was
+    /// acknowledged; damage that befell the very last group later looks the same, so the owner should say so aloud.
     pub cut: Option<Cut>,
     /// What the operator gave up; only ever set with `accept_loss`.
     pub loss: Option<Loss>,

@@ -57,7 +57,7 @@ pub(crate) fn scan(header: &SegmentHeader, bytes: &[u8], mut visit: impl FnMut(&
     };
     loop {
         let rest = bytes.get(scan.end_offset as usize..).unwrap_or_default();
-        if rest.iter().all(|byte| *byte == 0) {
+        if is_zero(rest) {
             return scan;
         }
         let group = match next_in_order(header, &scan, rest) {
@@ -82,6 +82,12 @@ pub(crate) fn scan(header: &SegmentHeader, bytes: &[u8], mut visit: impl FnMut(&
         scan.chain = group.check;
         scan.last = Some(seen);
     }
+}
+
+/// By the page, since this looks at whole segments that are mostly empty.
+fn is_zero(bytes: &[u8]) -> bool {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -38,7 +38,8 @@ pub struct DeadLetter {
     pub parked_at: Timestamp,
 }
 
-/// What a consumer has settled, to be stored with its effects.
+/// What a consumer has settled, to be stored with its effects. `settled` is applied first, so that one progress can
+/// take a message out and put it back in another shape; a message already waiting is replaced by its new entry.
 #[derive(Clone, Debug)]
 pub struct Progress {
     pub consumer: Consumer,
@@ -55,14 +56,7 @@ pub struct Progress {
 
 impl Progress {
     pub const fn new(consumer: Consumer) -> Self {
-        Self {
-            consumer,
-            position: None,
-            wait: Vec::new(),
-            park: Vec::new(),
-            settled: Vec::new(),
-            outgoing: Vec::new(),
-        }
+        Self { consumer, position: None, wait: Vec::new(), park: Vec::new(), settled: Vec::new(), outgoing: Vec::new() }
     }
 
     pub const fn is_empty(&self) -> bool {

@@ -98,6 +98,9 @@ pub trait OrderStore: Send + Sync {
 
     async fn find_answer(&self, key: &AnswerKey) -> Result<Option<Answer>>;
 
+    /// Stores an answer that comes with no change of an order. The first one under its key wins and is returned.
+    async fn remember(&self, answer: Answer) -> Result<Answer>;
+
     async fn list(&self, query: Query) -> Result<Page>;
 
     /// Orders in one of `statuses` created before `created_before`, oldest first, after `after`: for sweeps.
@@ -124,4 +127,3 @@ pub trait OrderStore: Send + Sync {
         1
     }
 }
-

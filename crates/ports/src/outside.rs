@@ -20,9 +20,13 @@ pub enum OutsideError {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptAnswer {
-    Captured { provider_reference: String },
+    Captured {
+        provider_reference: String,
+    },
     /// Will never take money: declined or closed.
-    Closed { cause: String },
+    Closed {
+        cause: String,
+    },
     /// Still being worked on; ask again or wait for the callback.
     Open,
 }

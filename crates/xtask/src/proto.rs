@@ -4,7 +4,9 @@
 //! as rustfmt formats it and opens with a header like every other file. Client and server are both generated: tests and
 //! the load generator call what the gateway serves.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, ensure};
 use prost::Message;
@@ -101,11 +103,13 @@ fn module_name(file: &Path) -> anyhow::Result<String> {
 fn formatted(root: &Path, file: &Path) -> anyhow::Result<Vec<u8>> {
     let generated = std::fs::read_to_string(file)?;
     std::fs::write(file, format!("{HEADER}{generated}"))?;
-    let path = file
-        .to_str()
-        .context("a temporary path that is not UTF-8")?;
-    repository::output(root, "rustfmt", &["--edition", "2024", path])?;
-    Ok(std::fs::read(file)?)
+    // Through its standard input rustfmt takes the configuration of the directory it runs in, as `cargo fmt` does.
+    let mut rustfmt = Command::new("rustfmt");
+    rustfmt
+        .args(["--edition", "2024"])
+        .current_dir(root)
+        .stdin(File::open(file)?);
+    Ok(repository::output_of(rustfmt)?.into_bytes())
 }
 
 fn declarations(modules: &[String]) -> String {

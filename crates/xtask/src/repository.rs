@@ -93,18 +93,22 @@ pub fn cargo_metadata(root: &Path) -> anyhow::Result<serde_json::Value> {
     serde_json::from_str(&text).context("parsing cargo metadata")
 }
 
-/// The standard output of a command that must succeed.
+/// The standard output of a command that must succeed, run at the root.
 pub fn output(root: &Path, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(root)
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root);
+    output_of(command)
+}
+
+/// The standard output of a prepared command that must succeed.
+pub fn output_of(mut command: Command) -> anyhow::Result<String> {
+    let output = command
         .output()
-        .with_context(|| format!("starting {program}"))?;
+        .with_context(|| format!("starting {command:?}"))?;
     ensure!(
         output.status.success(),
-        "{program} {} failed: {}",
-        arguments.join(" "),
+        "{command:?} failed: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    String::from_utf8(output.stdout).with_context(|| format!("{program} answered with non-UTF-8"))
+    String::from_utf8(output.stdout).with_context(|| format!("{command:?} answered with non-UTF-8"))
 }

@@ -49,12 +49,8 @@ impl Order {
         };
         match self.status {
             Status::Cancelled => Ok(Outcome::Unchanged),
-            from @ (Status::Delivered | Status::Returned) => {
-                Err(Refusal::IllegalMove { from, to: Status::Cancelled })
-            }
-            from @ Status::Shipped if !matches!(cause.actor, Actor::Operator(_)) => {
-                Err(Refusal::OperatorOnly { from })
-            }
+            from @ (Status::Delivered | Status::Returned) => Err(Refusal::IllegalMove { from, to: Status::Cancelled }),
+            from @ Status::Shipped if !matches!(cause.actor, Actor::Operator(_)) => Err(Refusal::OperatorOnly { from }),
             _ => {
                 let mut draft = Draft::of(self, cause);
                 draft.cancel(reason);

@@ -111,7 +111,14 @@ impl Book {
     }
 
     /// Moves a deducted order's pieces back to free, once, whoever asks first: the release or the return.
-    fn give_back(&mut self, order: OrderId, reference: String, kind: MovementKind, actor: &str, at: Timestamp) -> Outcome {
+    fn give_back(
+        &mut self,
+        order: OrderId,
+        reference: String,
+        kind: MovementKind,
+        actor: &str,
+        at: Timestamp,
+    ) -> Outcome {
         let Some(decision) = self.decisions.get_mut(&order) else { return Outcome::GivenBack(false) };
         if decision.decision != Decision::Deducted || decision.given_back {
             return Outcome::GivenBack(false);
@@ -167,7 +174,15 @@ impl Book {
         change(row);
     }
 
-    fn note(&mut self, reference: String, product: ProductId, kind: MovementKind, qty: i64, actor: &str, at: Timestamp) {
+    fn note(
+        &mut self,
+        reference: String,
+        product: ProductId,
+        kind: MovementKind,
+        qty: i64,
+        actor: &str,
+        at: Timestamp,
+    ) {
         let actor = actor.to_owned();
         self.movements.push(Movement { reference, product_id: product, kind, qty, at, actor });
     }

@@ -1,0 +1,140 @@
+//! The moves a caller may ask for: cancel, pay, ship, deliver, return.
+//!
+//! What holds: who may ask is checked here, what may happen is decided in `domain`. `:pay` writes the attempt, then
+//! waits a bounded time for the payment role's word; unknown is a success without an outcome, never a failure.
+
+use doos_domain::actor::Cause;
+use doos_domain::answer::Answer;
+use doos_domain::ids::OrderId;
+use doos_domain::order::{Order, Status, Verdict};
+use doos_domain::payment::AttemptState;
+use futures::future::{Either, select};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::keys::{Arrival, Key};
+use crate::{App, Error, Principal, Result};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Cancel,
+    Pay,
+    /// Shipped by hand; the tracking number if there is one.
+    Ship {
+        tracking: Option<String>,
+    },
+    Deliver,
+    Return,
+}
+
+pub struct Steer {
+    pub principal: Principal,
+    pub order_id: OrderId,
+    pub verb: Verb,
+    pub key: Option<Key>,
+    pub trace: Option<String>,
+    pub render: fn(&Order) -> String,
+}
+
+pub enum Moved {
+    /// Where the order stands now. `settled` is false while the provider has not said what became of a payment.
+    Now {
+        order: Arc<Order>,
+        settled: bool,
+    },
+    Before(Answer),
+}
+
+impl App {
+    pub async fn steer(&self, call: Steer) -> Result<Moved> {
+        if matches!(call.verb, Verb::Ship { .. } | Verb::Deliver) {
+            call.principal.check_back_office()?;
+        }
+        let place = match self.arrive(call.key.as_ref()).await? {
+            Arrival::Replay(answer) => return Ok(Moved::Before(answer)),
+            Arrival::First(place) => place,
+        };
+        let moved = match call.verb {
+            Verb::Pay => self.pay(&call).await,
+            _ => self.make_move(&call).await,
+        };
+        drop(place);
+        moved
+    }
+
+    async fn make_move(&self, call: &Steer) -> Result<Moved> {
+        let decided = self
+            .change_order(
+                call.order_id,
+                |order| call.principal.check_sees(order),
+                |order| decide(call, order, &self.cause(call, order)),
+                |order| call.key.as_ref().map(|key| key.answer(200, (call.render)(order), self.ports.clock.now())),
+            )
+            .await?;
+        if decided.changed && decided.order.status == Status::Cancelled {
+            self.counters.orders_cancelled.add(1);
+        }
+        if !decided.changed {
+            // Done before, under another key or none: remembered, so that this key too keeps its answer.
+            return self.remember_answer(call, decided.order).await;
+        }
+        Ok(Moved::Now { order: decided.order, settled: true })
+    }
+
+    async fn pay(&self, call: &Steer) -> Result<Moved> {
+        let decided = self
+            .change_order(
+                call.order_id,
+                |order| call.principal.check_sees(order),
+                |order| order.pay(&self.cause(call, order)),
+                |_| None,
+            )
+            .await?;
+        let order = self.await_payment(decided.order).await?;
+        let attempt = order.money.attempt.as_ref().map(|attempt| attempt.state);
+        match attempt {
+            Some(AttemptState::Captured) => self.remember_answer(call, order).await,
+            Some(AttemptState::Closed) => Err(Error::IllegalMove("the provider declined the payment".to_owned())),
+            _ => Ok(Moved::Now { order, settled: false }),
+        }
+    }
+
+    /// The order once its attempt has an outcome, or as it is when the wait is over.
+    async fn await_payment(&self, mut order: Arc<Order>) -> Result<Arc<Order>> {
+        let wait = Duration::from_millis(self.options.pay_wait_ms);
+        let mut over = self.ports.clock.sleep(wait);
+        let mut position = self.ports.feed.end().await?;
+        loop {
+            order = self.ports.orders.load(order.id).await?.unwrap_or(order);
+            if order.money.open_attempt().is_none() {
+                return Ok(order);
+            }
+            over = match select(self.ports.feed.ready(position), over).await {
+                Either::Left(((), over)) => over,
+                Either::Right(_) => return Ok(order),
+            };
+            position = self.ports.feed.end().await?;
+        }
+    }
+
+    async fn remember_answer(&self, call: &Steer, order: Arc<Order>) -> Result<Moved> {
+        let Some(key) = &call.key else { return Ok(Moved::Now { order, settled: true }) };
+        let answer = key.answer(200, (call.render)(&order), self.ports.clock.now());
+        let first = self.ports.orders.remember(answer).await?;
+        key.replay(first).map(Moved::Before)
+    }
+
+    fn cause(&self, call: &Steer, order: &Order) -> Cause {
+        Cause::new(self.ports.clock.now(), call.principal.actor(order.user_id)).traced(call.trace.clone())
+    }
+}
+
+fn decide(call: &Steer, order: &Order, cause: &Cause) -> Verdict {
+    match &call.verb {
+        Verb::Cancel => order.cancel(cause),
+        Verb::Pay => order.pay(cause),
+        Verb::Ship { tracking } => order.ship(tracking.as_deref().unwrap_or("by-hand"), "shipped_by_hand", cause),
+        Verb::Deliver => order.deliver(cause),
+        Verb::Return => order.take_back(cause),
+    }
+}

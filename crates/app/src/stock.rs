@@ -1,0 +1,127 @@
+//! Stock as operators use it: receive, write off, look at levels and movements.
+
+use doos_domain::answer::Answer;
+use doos_domain::ids::ProductId;
+use doos_domain::stock::{Book, Command, Movement, Outcome};
+use doos_ports::stock_gate::Level;
+
+use crate::keys::{Arrival, Key};
+use crate::{App, Error, Principal, Result};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adjustment {
+    Receive { quantity: u32 },
+    WriteOff { quantity: u32 },
+}
+
+pub enum Adjusted {
+    Now(Level),
+    Before(Answer),
+}
+
+impl App {
+    /// Books a delivery or a loss. `reference` names it in the ledger; without one the time does.
+    pub async fn adjust_stock(
+        &self,
+        principal: &Principal,
+        product_id: ProductId,
+        adjustment: Adjustment,
+        reference: Option<String>,
+        key: Option<Key>,
+        render: fn(ProductId, &Level) -> String,
+    ) -> Result<Adjusted> {
+        principal.check_back_office()?;
+        let (Adjustment::Receive { quantity } | Adjustment::WriteOff { quantity }) = adjustment;
+        if quantity == 0 || quantity > 1_000_000_000 {
+            return Err(Error::Invalid("a quantity lies between 1 and 1000000000".to_owned()));
+        }
+        if self.catalog.find(product_id).is_none() {
+            return Err(Error::UnknownProduct(product_id));
+        }
+        let place = match self.arrive(key.as_ref()).await? {
+            Arrival::Replay(answer) => return Ok(Adjusted::Before(answer)),
+            Arrival::First(place) => place,
+        };
+        let level = self.book_adjustment(principal, product_id, adjustment, reference, key.as_ref(), render).await;
+        drop(place);
+        level.map(Adjusted::Now)
+    }
+
+    async fn book_adjustment(
+        &self,
+        principal: &Principal,
+        product_id: ProductId,
+        adjustment: Adjustment,
+        reference: Option<String>,
+        key: Option<&Key>,
+        render: fn(ProductId, &Level) -> String,
+    ) -> Result<Level> {
+        let at = self.ports.clock.now();
+        let reference = reference.unwrap_or_else(|| format!("{}-{:x}", at.as_millis(), self.ports.clock.random()));
+        let command = match adjustment {
+            Adjustment::Receive { quantity } => Command::Receive { reference, product_id, qty: quantity },
+            Adjustment::WriteOff { quantity } => Command::WriteOff { reference, product_id, qty: quantity },
+        };
+        let transaction = self.ports.ledger.lock(vec![product_id], Vec::new()).await?;
+        let mut book = Book::new(transaction.rows(), Vec::new());
+        if book.decide(&command, &principal.scope(), at) == Outcome::NotFree {
+            return Err(Error::NotEnoughFree);
+        }
+        let changes = book.into_changes();
+        let rows = changes.rows.clone();
+        // What the ledger alone says: holds come and go beside it, and an answer must not depend on them.
+        let told = rows.first().map(|row| Level {
+            received: row.received,
+            written_off: row.written_off,
+            free: row.free,
+            held: row.held,
+            sold: row.sold,
+        });
+        let told = told.ok_or_else(|| Error::Broken { cause: "an adjustment changed no row".to_owned() })?;
+        let answer = key.map(|key| key.answer(200, render(product_id, &told), at));
+        transaction.commit(changes, None, answer).await?;
+        self.ports.gate.decided(rows, Vec::new()).await?;
+        Ok(told)
+    }
+
+    /// One instant's truth about a product's stock.
+    pub async fn stock_level(&self, product_id: ProductId) -> Result<Level> {
+        match self.ports.gate.level(product_id).await? {
+            Some(level) => Ok(level),
+            None if self.catalog.find(product_id).is_some() => {
+                Ok(Level { received: 0, written_off: 0, free: 0, held: 0, sold: 0 })
+            }
+            None => Err(Error::UnknownProduct(product_id)),
+        }
+    }
+
+    pub async fn stock_levels(&self, products: &[ProductId]) -> Result<Vec<Option<Level>>> {
+        Ok(self.ports.gate.levels(products).await?)
+    }
+
+    pub async fn stock_movements(
+        &self,
+        principal: &Principal,
+        product_id: ProductId,
+        limit: usize,
+    ) -> Result<Vec<Movement>> {
+        principal.check_back_office()?;
+        Ok(self.ports.ledger.movements_on(product_id, limit).await?)
+    }
+
+    /// Rebuilds the gate from the ledger and the orders inventory has not decided about; done before the node opens.
+    pub async fn rebuild_gate(&self) -> Result<usize> {
+        let undecided = self.ports.orders.undecided().await?;
+        let deadline = self.ports.clock.now().plus_millis(i64::try_from(self.options.hold_deadline_ms).unwrap_or(0));
+        let hold = |order: &std::sync::Arc<doos_domain::order::Order>| doos_ports::stock_gate::Hold {
+            order_id: order.id,
+            lines: order.demands(),
+            key: None,
+            deadline,
+        };
+        let holds: Vec<_> = undecided.iter().map(hold).collect();
+        let count = holds.len();
+        self.ports.gate.rebuild(self.ports.ledger.rows().await?, holds).await?;
+        Ok(count)
+    }
+}

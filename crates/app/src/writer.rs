@@ -1,0 +1,98 @@
+//! The way every change of an order takes: into the group of the moment of its shard.
+//!
+//! What holds: one queue and one group in flight a shard; a full queue refuses at once; a change whose flusher is gone
+//! has an unknown outcome, never a failed one.
+
+use doos_batcher::{Limits, Sender};
+use doos_ports::clock::Clock;
+use doos_ports::order_store::{Change, CommitError, OrderStore};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{Loop, Options};
+
+type Outcome = Result<(), CommitError>;
+const IDLE: u64 = u64::MAX;
+
+struct Shard {
+    queue: Sender<Change, Outcome>,
+    /// Monotonic time at which the group in flight was started.
+    flying_since_ms: Arc<AtomicU64>,
+}
+
+pub(crate) struct Writer {
+    orders: Arc<dyn OrderStore>,
+    shards: Vec<Shard>,
+}
+
+impl Writer {
+    pub(crate) fn new(orders: Arc<dyn OrderStore>, clock: Arc<dyn Clock>, options: &Options) -> (Self, Vec<Loop>) {
+        let limits = Limits {
+            queue_len_max: options.order_queue_len_max,
+            group_len_max: options.order_group_len_max,
+            group_weight_max: options.order_group_bytes_max,
+        };
+        let mut shards = Vec::new();
+        let mut loops = Vec::new();
+        for number in 0..orders.shard_count() {
+            let (queue, receiver) = doos_batcher::channel(limits);
+            let flying_since_ms = Arc::new(AtomicU64::new(IDLE));
+            let flusher = Flusher {
+                orders: Arc::clone(&orders),
+                clock: Arc::clone(&clock),
+                flying_since_ms: Arc::clone(&flying_since_ms),
+            };
+            loops.push(Loop { name: format!("orders-{number}"), run: Box::pin(flusher.run(receiver)) });
+            shards.push(Shard { queue, flying_since_ms });
+        }
+        (Self { orders, shards }, loops)
+    }
+
+    pub(crate) async fn commit(&self, change: Change) -> Outcome {
+        let shard = &self.shards[self.orders.shard_of(change.order.id)];
+        // Close enough to its stored size; groups are bounded by it, nothing else depends on it.
+        let weight = 512 + change.order.lines.len() * 96 + change.order.history.len() * 96;
+        let pending = shard.queue.submit(change, weight).map_err(refused)?;
+        pending.reply().await.map_err(refused)?
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        self.shards.iter().map(|shard| shard.queue.depth()).sum()
+    }
+
+    pub(crate) fn age_ms(&self, clock: &dyn Clock) -> u64 {
+        let oldest = self.shards.iter().map(|shard| shard.flying_since_ms.load(Ordering::Relaxed)).min();
+        oldest.filter(|since| *since != IDLE).map_or(0, |since| now_ms(clock).saturating_sub(since))
+    }
+}
+
+struct Flusher {
+    orders: Arc<dyn OrderStore>,
+    clock: Arc<dyn Clock>,
+    flying_since_ms: Arc<AtomicU64>,
+}
+
+impl Flusher {
+    async fn run(self, mut receiver: doos_batcher::Receiver<Change, Outcome>) {
+        while let Some(group) = receiver.next_group().await {
+            self.flying_since_ms.store(now_ms(&*self.clock), Ordering::Relaxed);
+            let (changes, replies) = group.into_parts();
+            let outcomes = self.orders.commit(changes).await;
+            self.flying_since_ms.store(IDLE, Ordering::Relaxed);
+            replies.send(outcomes);
+        }
+    }
+}
+
+fn now_ms(clock: &dyn Clock) -> u64 {
+    u64::try_from(clock.monotonic().as_millis()).unwrap_or(IDLE - 1)
+}
+
+fn refused(error: doos_batcher::Error) -> CommitError {
+    let engine = "the order store";
+    CommitError::Engine(match error {
+        doos_batcher::Error::Full => doos_ports::Error::Busy { engine },
+        doos_batcher::Error::Closed => doos_ports::Error::Unavailable { engine, cause: "shutting down".to_owned() },
+        doos_batcher::Error::Gone => doos_ports::Error::Unknown { engine, cause: "the writer is gone".to_owned() },
+    })
+}
