@@ -85,6 +85,35 @@ pub struct Rates {
 }
 
 impl Rates {
+    pub const fn none() -> Self {
+        Self {
+            calls_failed: 0,
+            replies_lost: 0,
+            calls_slow: 0,
+            slow_max_ms: 0,
+            outages: 0,
+            outage_max_ms: 0,
+            consumes_torn: 0,
+            marks_lost: 0,
+            messages_repeated: 0,
+            messages_delayed: 0,
+            message_delay_max_ms: 0,
+            reordered_within_order: 0,
+            redeliveries: 0,
+            clock_steps: 0,
+            clock_step_max_ms: 0,
+            captures_declined: 0,
+            captures_late: 0,
+            capture_delay_max_ms: 0,
+            callbacks_lost: 0,
+            callbacks_repeated: 0,
+            callback_delay_max_ms: 0,
+            outside_unclear_before: 0,
+            outside_unclear_after: 0,
+            parcels_refused: 0,
+        }
+    }
+
     /// A bit of everything that the contracts allow.
     pub const fn rough() -> Self {
         Self {
@@ -129,32 +158,7 @@ struct Shared {
     away_until: Mutex<BTreeMap<Part, Timestamp>>,
 }
 
-static NONE: Rates = Rates {
-    calls_failed: 0,
-    replies_lost: 0,
-    calls_slow: 0,
-    slow_max_ms: 0,
-    outages: 0,
-    outage_max_ms: 0,
-    consumes_torn: 0,
-    marks_lost: 0,
-    messages_repeated: 0,
-    messages_delayed: 0,
-    message_delay_max_ms: 0,
-    reordered_within_order: 0,
-    redeliveries: 0,
-    clock_steps: 0,
-    clock_step_max_ms: 0,
-    captures_declined: 0,
-    captures_late: 0,
-    capture_delay_max_ms: 0,
-    callbacks_lost: 0,
-    callbacks_repeated: 0,
-    callback_delay_max_ms: 0,
-    outside_unclear_before: 0,
-    outside_unclear_after: 0,
-    parcels_refused: 0,
-};
+static NONE: Rates = Rates::none();
 
 impl Faults {
     pub fn new(rates: Rates) -> Self {

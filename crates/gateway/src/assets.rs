@@ -168,6 +168,20 @@ mod tests {
     }
 
     #[test]
+    fn every_module_that_a_script_imports_is_served_here() {
+        for path in paths().filter(|path| path.ends_with(".js")) {
+            let script = std::str::from_utf8(find(path).unwrap().body).unwrap();
+            let imports = script.lines().filter(|line| line.starts_with("import "));
+            for module in imports.map(|line| line.split('"').nth(1).unwrap()) {
+                let folder = path.rsplit_once('/').unwrap().0;
+                let wanted =
+                    module.strip_prefix('.').map_or_else(|| module.to_owned(), |rest| format!("{folder}{rest}"));
+                assert!(find(&wanted).is_some(), "{path} imports {wanted}");
+            }
+        }
+    }
+
+    #[test]
     fn content_and_tag_belong_together() {
         let tags: BTreeSet<&str> = paths().map(|path| find(path).unwrap().etag.as_str()).collect();
         let contents: BTreeSet<&[u8]> = paths().map(|path| find(path).unwrap().body).collect();

@@ -36,7 +36,7 @@ pub trait EventBus: Send + Sync {
 }
 
 #[async_trait]
-pub trait Subscription: Send {
+pub trait Subscription: Send + Sync {
     async fn poll(&mut self, limit: usize) -> Result<Vec<Delivery>>;
 
     /// Returns when there may be something to poll. Dropping the future loses nothing.

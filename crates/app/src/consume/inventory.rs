@@ -18,6 +18,7 @@ use std::sync::Arc;
 use super::{Decided, Handler, Task, Verdict};
 use crate::App;
 
+#[derive(Clone)]
 pub struct InventoryHandler {
     app: Arc<App>,
 }

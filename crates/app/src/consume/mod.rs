@@ -61,7 +61,7 @@ pub struct Decided<E> {
 }
 
 #[async_trait]
-pub trait Handler: Send {
+pub trait Handler: Send + Sync {
     type Effects: Send;
 
     fn consumer(&self) -> Consumer;

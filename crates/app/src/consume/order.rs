@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::{Decided, Handler, Task, Verdict};
 use crate::App;
 
+#[derive(Clone)]
 pub struct OrderHandler {
     app: Arc<App>,
 }

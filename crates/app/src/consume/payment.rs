@@ -21,6 +21,7 @@ use super::{Decided, Handler, Task, Verdict};
 use crate::App;
 use crate::breaker::Breaker;
 
+#[derive(Clone)]
 pub struct PaymentHandler {
     app: Arc<App>,
     breaker: Arc<Breaker>,

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use super::{Decided, Handler, Task, Verdict};
 use crate::App;
 
+#[derive(Clone)]
 pub struct ShippingHandler {
     app: Arc<App>,
 }

@@ -1,7 +1,7 @@
 // `/docs`: the interface as people read it, drawn in the browser from /openapi.json and nothing else,
 // so that it can never say something different from what machines are told.
 import { el, speak } from "/assets/common/dom.js";
-import { fields, mediaExample, problemCodes, refName, resolve, rules, simplify, typeName } from "./schema.js";
+import { fields, mediaExample, problemCodes, resolve, rules, simplify, targetName, typeName } from "./schema.js";
 import { WORDS } from "./words.js";
 
 const METHODS = ["get", "post", "put", "patch", "delete", "head", "options"];
@@ -41,7 +41,7 @@ function table(heads, rows) {
 }
 
 function typeCell(schema) {
-  const name = refName(schema) ?? refName(schema?.items);
+  const name = targetName(schema);
   const text = typeName(api, schema, t);
   return el("td", { class: "type" }, name && api.components?.schemas?.[name] ? el("a", { href: `#schema-${name}` }, text) : text);
 }
@@ -56,8 +56,8 @@ function nameCell(name, required, depth = 0) {
   return el("td", { class: "name" }, depth > 0 && el("span", { class: "deep", "aria-hidden": "true" }, `${"\u2003".repeat(depth - 1)}└ `), el("code", {}, name), mark);
 }
 
-function schemaTable(schema) {
-  const rows = fields(api, schema).map((row) =>
+function schemaTable(schema, name) {
+  const rows = fields(api, schema, name && [name]).map((row) =>
     el("tr", {}, nameCell(row.name, row.required, row.depth), typeCell(row.schema), meaningCell(row.schema.description ?? row.shown.description, row.shown)));
   if (rows.length) return table(["name", "type", "meaning"], rows);
   const plain = simplify(api, schema);
@@ -92,7 +92,7 @@ function curl(operation) {
     if (parameter.in === "header") lines.push(`-H ${quoted(`${parameter.name}: ${value(parameter) ?? "…"}`)}`);
   }
   const media = operation.body?.content?.["application/json"];
-  if (media) lines.push(`-H ${quoted("Content-Type: application/json")}`, `-d ${quoted(JSON.stringify(mediaExample(api, media)))}`);
+  if (media) lines.push(`-H ${quoted("Content-Type: application/json")}`, `-d ${quoted(JSON.stringify(mediaExample(api, media, true)))}`);
   return lines.join(" \\\n  ");
 }
 
@@ -168,7 +168,7 @@ function draw() {
     el("p", { class: "problem", id: "nothing", hidden: true }, t("nothing")),
     ...tagged.map((group) => el("section", { id: `tag-${slug(group.name)}` }, el("h2", {}, group.name), prose(group.description, "tag-text"), group.operations.map(article))),
     el("section", { id: "schemas" }, el("h2", {}, t("schemas")), schemas.map(([name, schema]) =>
-      el("article", { id: `schema-${name}` }, el("h3", {}, el("a", { class: "path mono", href: `#schema-${name}` }, name)), prose(schema.description), schemaTable(schema)))));
+      el("article", { id: `schema-${name}` }, el("h3", {}, el("a", { class: "path mono", href: `#schema-${name}` }, name)), prose(schema.description), schemaTable(schema, name)))));
   filter();
 }
 

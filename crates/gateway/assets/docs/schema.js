@@ -18,16 +18,21 @@ export const refName = (schema) => schema?.$ref?.split("/").at(-1) ?? null;
 
 const isNull = (schema) => schema.type === "null";
 
+/** The schema a property leads to: its own reference, that of its items, or the side of a union that is not null. */
+export const targetName = (schema) =>
+  refName(schema) ?? refName(schema?.items) ?? refName((schema?.oneOf ?? schema?.anyOf)?.find((side) => !isNull(side)));
+
 /** A union with null is the other side, marked nullable; an `allOf` is one object with all the properties. */
-export function simplify(document, schema) {
+export function simplify(document, schema, depth = 0) {
   const found = resolve(document, schema);
+  if (depth > DEPTH_MAX) return {};
   const union = found.oneOf ?? found.anyOf;
   if (union) {
     const sides = union.filter((side) => !isNull(side));
-    if (sides.length === 1) return { ...simplify(document, sides[0]), description: found.description ?? resolve(document, sides[0]).description, nullable: true };
+    if (sides.length === 1) return { ...simplify(document, sides[0], depth + 1), description: found.description ?? resolve(document, sides[0]).description, nullable: true };
   }
   if (!found.allOf) return found;
-  const parts = found.allOf.map((part) => simplify(document, part));
+  const parts = found.allOf.map((part) => simplify(document, part, depth + 1));
   return {
     ...Object.assign({}, ...parts, found),
     allOf: undefined,
@@ -43,7 +48,10 @@ export function typeName(document, schema, t, depth = 0) {
   const name = refName(schema);
   if (name) return name;
   const union = schema.oneOf ?? schema.anyOf;
-  if (union) return [...new Set(union.map((side) => typeName(document, side, t, depth + 1)))].join(" | ");
+  if (union) {
+    const names = [...union].sort((a, b) => isNull(a) - isNull(b)).map((side) => typeName(document, side, t, depth + 1));
+    return [...new Set(names)].join(" | ");
+  }
   if (schema.allOf) return schema.allOf.map((part) => typeName(document, part, t, depth + 1)).join(" & ");
   const types = [schema.type ?? (schema.properties ? "object" : t("any"))].flat();
   return types.map((type) => {
@@ -70,35 +78,41 @@ export function rules(schema, t) {
 }
 
 /** The fields of an object, nested ones after their parent, as rows `{ depth, name, schema, shown, required }`. */
-export function fields(document, schema, depth = 0, seen = []) {
-  const object = simplify(document, schema);
-  if (object.type === "array" || [object.type].flat().includes("array")) return fields(document, object.items, depth, seen);
+export function fields(document, schema, seen = [refName(schema) ?? refName(schema?.items)], depth = 0) {
+  let object = simplify(document, schema);
+  for (let nested = 0; object.items && nested < DEPTH_MAX; nested += 1) object = simplify(document, object.items);
   if (!object.properties || depth > DEPTH_MAX) return [];
   return Object.entries(object.properties).flatMap(([name, property]) => {
     const row = { depth, name, schema: property, shown: simplify(document, property), required: (object.required ?? []).includes(name) };
-    const target = refName(property) ?? refName(property.items) ?? refName((property.oneOf ?? property.anyOf)?.find((side) => !isNull(side)));
+    const target = targetName(property);
     if (target && seen.includes(target)) return [row];
-    return [row, ...fields(document, property, depth + 1, target ? [...seen, target] : seen)];
+    return [row, ...fields(document, property, target ? [...seen, target] : seen, depth + 1)];
   });
 }
 
+// What a string of a known format looks like.
 const STRINGS = { "date-time": "2026-03-01T09:30:00Z", date: "2026-03-01", uuid: "00000000-0000-4000-8000-000000000000", uri: "https://example.org/" };
 
-/** The example written in the schema, or one made from its types. */
-export function example(document, schema, depth = 0) {
+/**
+ * The example written in the schema, or one made from its types. A request is shown with what it must have
+ * and no more: an invented optional value, a price say, would be refused.
+ */
+export function example(document, schema, onlyRequired = false, depth = 0) {
   const found = simplify(document, schema);
+  const inner = (part) => example(document, part, onlyRequired, depth + 1);
   if (found.example !== undefined) return found.example;
   if (found.examples?.length) return found.examples[0];
   if (found.default !== undefined) return found.default;
   if (found.const !== undefined) return found.const;
   if (found.enum) return found.enum[0];
-  const union = found.oneOf ?? found.anyOf;
   if (depth > DEPTH_MAX) return null;
-  if (union) return example(document, union.find((side) => !isNull(side)), depth + 1);
-  const type = [found.type].flat().find((each) => each !== "null") ?? (found.properties ? "object" : null);
-  if (type === "array") return found.items ? [example(document, found.items, depth + 1)] : [];
+  const union = found.oneOf ?? found.anyOf;
+  if (union) return inner(union.find((side) => !isNull(side)));
+  const type = [found.type].flat().find((each) => each && each !== "null") ?? (found.properties ? "object" : null);
+  if (type === "array") return found.items ? [inner(found.items)] : [];
   if (type === "object") {
-    return Object.fromEntries(Object.entries(found.properties ?? {}).map(([name, property]) => [name, example(document, property, depth + 1)]));
+    const shown = Object.entries(found.properties ?? {}).filter(([name]) => !onlyRequired || (found.required ?? []).includes(name));
+    return Object.fromEntries(shown.map(([name, property]) => [name, inner(property)]));
   }
   if (type === "integer" || type === "number") return found.minimum ?? 1;
   if (type === "boolean") return true;
@@ -106,10 +120,10 @@ export function example(document, schema, depth = 0) {
 }
 
 /** The example of a media type: its own, the first of its named ones, or one made from the schema. */
-export function mediaExample(document, media) {
+export function mediaExample(document, media, onlyRequired = false) {
   if (media.example !== undefined) return media.example;
   const named = Object.values(media.examples ?? {}).map((each) => resolve(document, each))[0];
-  return named?.value !== undefined ? named.value : example(document, media.schema);
+  return named?.value !== undefined ? named.value : example(document, media.schema, onlyRequired);
 }
 
 /** The problem codes of an answer: listed as `x-codes`, named or written in its examples, or fixed by its schema. */

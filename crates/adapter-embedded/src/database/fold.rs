@@ -1,0 +1,127 @@
+//! One folding transaction: journal records in, rows out, the position with them.
+//!
+//! Several versions of an order or a doc become one write of the last. Applying the same records twice changes
+//! nothing, so a power cut that takes the database back only costs the work again.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
+use rusqlite::types::Value;
+use std::collections::HashMap;
+
+use super::rows::{equals, values};
+use super::schema::{FOLDED, UNREAD_FLOOR, put_meta};
+use crate::error::{Error, Result};
+use crate::record::{DocHead, Record};
+use crate::table::{Key, Owner, Table};
+
+/// Which stored answers may be forgotten now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnswersKept {
+    /// Answers given before this are forgotten.
+    pub horizon_ms: i64,
+    /// At most so many in this transaction.
+    pub count_max: usize,
+}
+
+pub(crate) struct Folding<'a> {
+    transaction: Transaction<'a>,
+}
+
+fn failed(source: rusqlite::Error) -> Error {
+    Error::Database { action: "fold into", source }
+}
+
+impl<'a> Folding<'a> {
+    pub fn begin(connection: &'a mut Connection) -> Result<Self> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        Ok(Self { transaction })
+    }
+
+    /// Writes what the records say, the last word on each row only.
+    pub fn apply(&self, records: &[(u64, Record<'_>)]) -> Result<()> {
+        let mut orders: HashMap<u64, usize> = HashMap::new();
+        let mut docs: HashMap<(Table, &Key), usize> = HashMap::new();
+        for (index, (_, record)) in records.iter().enumerate() {
+            match record {
+                Record::Order(head, _) => drop(orders.insert(head.id, index)),
+                Record::Doc(head, _) => drop(docs.insert((head.table, &head.key), index)),
+                _ => {}
+            }
+        }
+        for (index, (position, record)) in records.iter().enumerate() {
+            let is_last = match record {
+                Record::Order(head, _) => orders[&head.id] == index,
+                Record::Doc(head, _) => docs[&(head.table, &head.key)] == index,
+                _ => true,
+            };
+            if is_last {
+                self.write(*position, record)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, position: u64, record: &Record<'_>) -> Result<()> {
+        let at = position.cast_signed();
+        match record {
+            Record::Order(head, doc) => self.execute(
+                "INSERT INTO orders (id, user_id, status, version, created_ms, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (id) DO UPDATE SET status = excluded.status, version = excluded.version,
+                 doc = excluded.doc WHERE excluded.version >= version",
+                (head.id.cast_signed(), head.user.cast_signed(), head.status, head.version, head.created_ms, *doc),
+            ),
+            Record::Message(head, doc) => self.execute(
+                "INSERT OR REPLACE INTO messages (position, order_id, consumer, asks_for_stock, doc)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                (at, head.order.cast_signed(), head.to.name(), head.asks_for_stock, *doc),
+            ),
+            Record::Answer(head, doc) => self.execute(
+                "INSERT OR REPLACE INTO answers (position, hash, at_ms, scope, key, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                (at, head.hash.cast_signed(), head.at_ms, head.scope, head.key, *doc),
+            ),
+            Record::Void(id) => self.execute(
+                "INSERT OR IGNORE INTO voids (order_id, position) VALUES (?1, ?2)",
+                (id.cast_signed(), at),
+            ),
+            Record::Doc(head, doc) => self.write_doc(at, head, doc),
+        }
+    }
+
+    fn write_doc(&self, at: i64, head: &DocHead, doc: &str) -> Result<()> {
+        let layout = head.table.layout();
+        let mut params = values(head.table, &head.key)?;
+        if head.deleted {
+            let sql = format!("DELETE FROM {} WHERE {}", layout.name, equals(layout.key));
+            return self.execute(&sql, params_from_iter(params));
+        }
+        let mut names: Vec<_> = layout.key.iter().map(|column| column.name()).collect();
+        if let Owner::Column(name) = layout.owner {
+            names.push(name);
+            params.push(Value::Integer(head.owner.cast_signed()));
+        }
+        params.extend([Value::Integer(at), Value::Text(doc.to_owned())]);
+        let places: Vec<_> = (1..=params.len()).map(|index| format!("?{index}")).collect();
+        let (names, places) = (names.join(", "), places.join(", "));
+        let sql = format!("INSERT OR REPLACE INTO {} ({names}, position, doc) VALUES ({places})", layout.name);
+        self.execute(&sql, params_from_iter(params))
+    }
+
+    fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
+        let mut statement = self.transaction.prepare_cached(sql).map_err(failed)?;
+        statement.execute(params).map(drop).map_err(failed)
+    }
+
+    /// Forgets old answers, oldest first. Returns how many went.
+    pub fn forget_answers(&self, kept: AnswersKept) -> Result<usize> {
+        let sql = "DELETE FROM answers WHERE position IN (SELECT position FROM answers ORDER BY position LIMIT ?2)
+                   AND at_ms < ?1";
+        let mut statement = self.transaction.prepare_cached(sql).map_err(failed)?;
+        let count_max = i64::try_from(kept.count_max).unwrap_or(i64::MAX);
+        statement.execute((kept.horizon_ms, count_max)).map_err(failed)
+    }
+
+    pub fn commit(self, folded: u64, unread_floor: u64) -> Result<()> {
+        put_meta(&self.transaction, FOLDED, folded).map_err(failed)?;
+        put_meta(&self.transaction, UNREAD_FLOOR, unread_floor).map_err(failed)?;
+        self.transaction.commit().map_err(failed)
+    }
+}

@@ -1,0 +1,17 @@
+//! The database: what has been folded, each context in tables of its own.
+//!
+//! What holds: one connection writes, the folder's. Everybody else reads, through a small pool, each read in a
+//! transaction that sees one folded position. The database is never the truth before the journal: it may fall back
+//! to an older position in a power cut, and the journal still has everything since.
+//!
+//! What must never happen: a write from anywhere but the folder.
+
+mod fold;
+mod pool;
+mod rows;
+mod schema;
+
+pub(crate) use fold::{AnswersKept, Folding};
+pub(crate) use pool::Pool;
+pub(crate) use rows::{ListSpan, OrderRow, Reading};
+pub(crate) use schema::{FILE_NAME, FOLDED, UNREAD_FLOOR, meta, open_for_folding, open_for_reading, put_meta};

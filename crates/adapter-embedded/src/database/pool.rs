@@ -1,0 +1,40 @@
+//! A few read connections, handed out to whoever reads at this moment.
+//!
+//! Reads run in the caller's thread and never across an await, so no more are open at once than threads read. One
+//! that is given back beyond the number kept is closed.
+
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::{Reading, open_for_reading};
+use crate::error::Result;
+use crate::locks::lock;
+
+#[derive(Debug)]
+pub(crate) struct Pool {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    kept_max: usize,
+}
+
+impl Pool {
+    pub fn new(path: &Path, kept_max: usize) -> Self {
+        Self { path: path.to_owned(), idle: Mutex::new(Vec::new()), kept_max }
+    }
+
+    /// Runs one read in a transaction of its own, so that all it sees is of one folded position.
+    pub fn read<T>(&self, work: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
+        let idle = lock(&self.idle).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open_for_reading(&self.path)?,
+        };
+        let outcome = Reading::begin(&connection).and_then(|reading| work(&reading));
+        let mut idle = lock(&self.idle);
+        if idle.len() < self.kept_max {
+            idle.push(connection);
+        }
+        outcome
+    }
+}

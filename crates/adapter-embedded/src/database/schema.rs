@@ -1,0 +1,126 @@
+//! The tables and how the database is opened.
+//!
+//! Tables are STRICT; texts are JSON of the domain's types, the columns beside them are what is searched by. The
+//! schema has a number, and a database with a higher one is refused.
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::table::{Column, Owner, Table};
+
+pub(crate) const FILE_NAME: &str = "store.sqlite";
+pub(crate) const FOLDED: &str = "folded_position";
+/// No consumer had an unread message before this position when the fold was made.
+pub(crate) const UNREAD_FLOOR: &str = "unread_floor";
+const SCHEMA: i64 = 1;
+const STATEMENTS_KEPT: usize = 96;
+
+const FIXED_TABLES: &str = "
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE orders (
+  id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, status INTEGER NOT NULL, version INTEGER NOT NULL,
+  created_ms INTEGER NOT NULL, doc TEXT NOT NULL
+) STRICT;
+CREATE INDEX orders_by_user ON orders (user_id);
+CREATE INDEX orders_by_status ON orders (status);
+CREATE TABLE messages (
+  position INTEGER PRIMARY KEY, order_id INTEGER NOT NULL, consumer TEXT NOT NULL, asks_for_stock INTEGER NOT NULL,
+  doc TEXT NOT NULL
+) STRICT;
+CREATE INDEX messages_by_order ON messages (order_id);
+CREATE TABLE answers (
+  position INTEGER PRIMARY KEY, hash INTEGER NOT NULL, at_ms INTEGER NOT NULL, scope TEXT NOT NULL, key TEXT NOT NULL,
+  doc TEXT NOT NULL
+) STRICT;
+CREATE INDEX answers_by_hash ON answers (hash);
+CREATE TABLE voids (order_id INTEGER PRIMARY KEY, position INTEGER NOT NULL) STRICT;
+";
+
+fn docs_table(table: Table) -> String {
+    let layout = table.layout();
+    let mut columns: Vec<String> = Vec::new();
+    let mut key: Vec<&str> = Vec::new();
+    for column in layout.key {
+        let kind = match column {
+            Column::Number(_) => "INTEGER",
+            Column::Text(_) => "TEXT",
+        };
+        columns.push(format!("{} {kind} NOT NULL", column.name()));
+        key.push(column.name());
+    }
+    if let Owner::Column(name) = layout.owner {
+        columns.push(format!("{name} INTEGER NOT NULL"));
+    }
+    let (name, columns, key) = (layout.name, columns.join(", "), key.join(", "));
+    let mut sql = format!(
+        "CREATE TABLE {name} ({columns}, position INTEGER NOT NULL, doc TEXT NOT NULL, PRIMARY KEY ({key})) STRICT;\n"
+    );
+    if let Some(owner) = layout.owner.column() {
+        sql.push_str(&format!("CREATE INDEX {name}_by_{owner} ON {name} ({owner}, position);\n"));
+    }
+    sql
+}
+
+/// The one connection that writes; makes the tables if there are none.
+pub(crate) fn open_for_folding(path: &Path) -> Result<Connection> {
+    let connection = Connection::open(path).map_err(Error::database("open"))?;
+    configure(&connection).map_err(Error::database("configure"))?;
+    connection.pragma_update(None, "journal_mode", "wal").map_err(Error::database("configure"))?;
+    connection.pragma_update(None, "synchronous", "normal").map_err(Error::database("configure"))?;
+    match version_of(&connection)? {
+        0 => create(&connection).map_err(Error::database("make the tables of"))?,
+        SCHEMA => {}
+        found => return Err(Error::Schema { found, known: SCHEMA }),
+    }
+    Ok(connection)
+}
+
+/// A connection that cannot write, also beside a running server in another process.
+pub(crate) fn open_for_reading(path: &Path) -> Result<Connection> {
+    // Not the read-only flag: to read beside a writer one must take part in the shared index of the log file.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(Error::database("open"))?;
+    configure(&connection).map_err(Error::database("configure"))?;
+    connection.pragma_update(None, "query_only", true).map_err(Error::database("configure"))?;
+    match version_of(&connection)? {
+        0 | SCHEMA => Ok(connection),
+        found => Err(Error::Schema { found, known: SCHEMA }),
+    }
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    // Only a checkpoint ever makes anybody wait, and never for long.
+    connection.busy_timeout(std::time::Duration::from_secs(10))
+}
+
+fn version_of(connection: &Connection) -> Result<i64> {
+    connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(Error::database("read the schema of"))
+}
+
+fn create(connection: &Connection) -> rusqlite::Result<()> {
+    let docs: String = Table::ALL.into_iter().map(docs_table).collect();
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE;\n{FIXED_TABLES}{docs}PRAGMA user_version = {SCHEMA};\nCOMMIT;"
+    ))
+}
+
+/// A number from the table of such; 0 if it was never written.
+pub(crate) fn meta(connection: &Connection, name: &str) -> Result<u64> {
+    let read = || {
+        let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+        statement.query_row([name], |row| row.get::<_, i64>(0)).optional()
+    };
+    let value = read().map_err(Error::database("read a position of"))?;
+    Ok(value.unwrap_or_default().cast_unsigned())
+}
+
+pub(crate) fn put_meta(connection: &Connection, name: &str, value: u64) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )?;
+    statement.execute((name, value.cast_signed())).map(drop)
+}

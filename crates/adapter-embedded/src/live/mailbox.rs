@@ -1,0 +1,83 @@
+//! One consumer's unread messages: the position of each, and the message itself while it is among the latest.
+//!
+//! What holds: every message of this consumer after its stored progress is in here, in order, so the lag is exact and
+//! a consumer never searches. A message whose body was not kept is read from the journal, or from the database once
+//! it is folded. The number is bounded where orders are taken in, not here: a consumer must always be able to cause
+//! messages.
+
+use doos_domain::message::Message;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Unread {
+    pub position: u64,
+    pub order: u64,
+    pub asks_for_stock: bool,
+    pub message: Option<Arc<Message>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    unread: VecDeque<Unread>,
+    /// How many of the oldest hold no message; the bodies of those behind them are kept.
+    kept_max: usize,
+    kept: usize,
+    progress: u64,
+}
+
+impl Mailbox {
+    pub fn new(kept_max: usize) -> Self {
+        Self { unread: VecDeque::new(), kept_max, kept: 0, progress: 0 }
+    }
+
+    /// Everything up to here is settled.
+    pub fn progress(&self) -> u64 {
+        self.progress
+    }
+
+    pub fn push(&mut self, mut unread: Unread) {
+        if unread.position <= self.progress {
+            return;
+        }
+        // The oldest kept are read first, so it is the newest that goes without a body.
+        if self.kept >= self.kept_max {
+            unread.message = None;
+        }
+        self.kept += usize::from(unread.message.is_some());
+        self.unread.push_back(unread);
+    }
+
+    /// Progress never goes back.
+    pub fn settle(&mut self, position: u64) {
+        self.progress = self.progress.max(position);
+        while self.unread.front().is_some_and(|unread| unread.position <= self.progress) {
+            if let Some(unread) = self.unread.pop_front() {
+                self.kept -= usize::from(unread.message.is_some());
+            }
+        }
+    }
+
+    pub fn after(&self, after: u64, limit: usize) -> Vec<Unread> {
+        let from = self.unread.partition_point(|unread| unread.position <= after);
+        self.unread.range(from..).take(limit).cloned().collect()
+    }
+
+    pub fn count(&self) -> usize {
+        self.unread.len()
+    }
+
+    pub fn first(&self) -> Option<u64> {
+        self.unread.front().map(|unread| unread.position)
+    }
+
+    pub fn last(&self) -> Option<u64> {
+        self.unread.back().map(|unread| unread.position)
+    }
+
+    /// Positions and orders of the unread messages that ask for stock.
+    pub fn asking_for_stock(&self) -> Vec<(u64, u64)> {
+        let asking = self.unread.iter().filter(|unread| unread.asks_for_stock);
+        asking.map(|unread| (unread.position, unread.order)).collect()
+    }
+}
