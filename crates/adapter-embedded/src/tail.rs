@@ -102,7 +102,11 @@ impl Tail {
         if layout.owner.column().is_some() {
             self.owners.insert((head.table, head.owner, head.key.clone()));
         }
-        self.docs.insert((head.table, head.key.clone()), DocEntry { position, owner: head.owner, value });
+        let place = (head.table, head.key.clone());
+        let before = self.docs.insert(place, DocEntry { position, owner: head.owner, value });
+        if let Some(before) = before.filter(|before| before.owner != head.owner) {
+            self.owners.remove(&(head.table, before.owner, head.key.clone()));
+        }
     }
 
     /// Takes out what was filed at or before the position `folded`; a newer entry under the same key stays.

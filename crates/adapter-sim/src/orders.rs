@@ -68,7 +68,7 @@ impl SimOrderStore {
     }
 
     /// Reads all shards, one after the other; what moves meanwhile may be seen on either side.
-    async fn from_all_shards(&self, wanted: impl Fn(&Durable, &Order) -> bool + Sync) -> Result<Vec<Arc<Order>>> {
+    async fn gather_from_shards(&self, wanted: impl Fn(&Durable, &Order) -> bool + Sync) -> Result<Vec<Arc<Order>>> {
         let mut found = Vec::new();
         for shard in 0..self.shard_count() {
             let look = |durable: &Durable| -> Vec<Arc<Order>> {
@@ -143,7 +143,7 @@ impl OrderStore for SimOrderStore {
                 && (query.statuses.is_empty() || query.statuses.contains(&order.status))
                 && query.before.is_none_or(|before| order.id < before)
         };
-        let mut orders = self.from_all_shards(wanted).await?;
+        let mut orders = self.gather_from_shards(wanted).await?;
         orders.reverse();
         orders.truncate(query.limit);
         let full = orders.len() == query.limit;
@@ -163,7 +163,7 @@ impl OrderStore for SimOrderStore {
                 && order.created_at < created_before
                 && after.is_none_or(|after| order.id > after)
         };
-        let mut orders = self.from_all_shards(wanted).await?;
+        let mut orders = self.gather_from_shards(wanted).await?;
         orders.truncate(limit);
         Ok(orders)
     }
@@ -177,7 +177,7 @@ impl OrderStore for SimOrderStore {
     }
 
     async fn undecided(&self) -> Result<Vec<Arc<Order>>> {
-        self.from_all_shards(|durable, order| durable.is_undecided(order.id)).await
+        self.gather_from_shards(|durable, order| durable.is_undecided(order.id)).await
     }
 
     fn shard_of(&self, id: OrderId) -> usize {

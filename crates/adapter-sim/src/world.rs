@@ -142,10 +142,6 @@ impl World {
             }
         }
     }
-
-    pub(crate) fn ring(&self) {
-        self.bell.ring();
-    }
 }
 
 pub(crate) fn unavailable(part: Part, cause: &str) -> Error {

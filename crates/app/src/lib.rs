@@ -27,6 +27,7 @@ pub mod shipping;
 pub mod stock;
 pub mod timeouts;
 
+mod watch;
 mod writer;
 
 pub use error::{Error, Result};
@@ -45,6 +46,7 @@ pub struct App {
     pub catalog: catalog::Catalog,
     pub counters: counters::Counters,
     pub keys: keys::InFlight,
+    pub(crate) watchers: watch::Watchers,
     pub(crate) writer: writer::Writer,
 }
 
@@ -62,7 +64,8 @@ impl App {
         let (writer, loops) = writer::Writer::new(Arc::clone(&ports.orders), Arc::clone(&ports.clock), &options);
         let counters = counters::Counters::default();
         let keys = keys::InFlight::default();
-        Ok((Arc::new(Self { ports, options, ids, catalog, counters, keys, writer }), loops))
+        let watchers = watch::Watchers::default();
+        Ok((Arc::new(Self { ports, options, ids, catalog, counters, keys, watchers, writer }), loops))
     }
 
     /// Changes of orders waiting for their group, over all shards.

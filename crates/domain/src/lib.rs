@@ -11,6 +11,7 @@
 
 pub mod actor;
 pub mod answer;
+pub mod audit;
 pub mod catalog;
 pub mod ids;
 pub mod message;

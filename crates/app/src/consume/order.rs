@@ -60,6 +60,7 @@ impl Handler for OrderHandler {
     async fn commit(&mut self, changes: Vec<Change>, progress: Progress) -> Result<(), CommitError> {
         let counted: Vec<_> = changes.iter().map(|change| Arc::clone(&change.order)).collect();
         self.app.ports.orders.consume(changes, progress).await?;
+        self.app.watchers.wake(counted.iter().map(|order| order.id));
         for order in counted {
             count(&self.app, &order);
         }

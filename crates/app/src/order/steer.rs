@@ -9,6 +9,7 @@ use doos_domain::ids::OrderId;
 use doos_domain::order::{Order, Status, Verdict};
 use doos_domain::payment::AttemptState;
 use futures::future::{Either, select};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,20 +102,22 @@ impl App {
 
     /// The order once its attempt has an outcome, or as it is when the wait is over.
     async fn await_payment(&self, mut order: Arc<Order>) -> Result<Arc<Order>> {
-        let wait = Duration::from_millis(self.options.pay_wait_ms);
-        let mut over = self.ports.clock.sleep(wait);
-        let mut position = self.ports.feed.end().await?;
+        let id = order.id;
+        let mut over = self.ports.clock.sleep(Duration::from_millis(self.options.pay_wait_ms));
         loop {
-            order = self.ports.orders.load(order.id).await?.unwrap_or(order);
+            // Watching starts before looking, so that a move in between is not missed.
+            let moved = self.watchers.watch(id, &*self.ports.clock);
+            order = self.ports.orders.load(id).await?.unwrap_or(order);
             if order.money.open_attempt().is_none() {
-                return Ok(order);
+                break;
             }
-            over = match select(self.ports.feed.ready(position), over).await {
+            over = match select(pin!(moved), over).await {
                 Either::Left(((), over)) => over,
-                Either::Right(_) => return Ok(order),
+                Either::Right(_) => break,
             };
-            position = self.ports.feed.end().await?;
         }
+        self.watchers.forget(id);
+        Ok(order)
     }
 
     async fn remember_answer(&self, call: &Steer, order: Arc<Order>) -> Result<Moved> {

@@ -27,14 +27,18 @@ impl Model {
         Self { order: step.order, sent: step.messages, settled: BTreeMap::new(), now_ms: 0 }
     }
 
-    /// Whether the outside world can say this at all.
+    /// Whether the provider can say this without breaking its promise. Of attempts that never were it may say anything.
     fn is_possible(&self, command: Command) -> bool {
-        let known = self.order.money.attempt.as_ref().map_or(0, |attempt| attempt.number);
         match command {
-            Command::Captured(number) => number <= known && self.settled.get(&number) != Some(&false),
-            Command::Closed(number) => number <= known && self.settled.get(&number) != Some(&true),
+            Command::Captured(number) => self.settled.get(&number) != Some(&false),
+            Command::Closed(number) => self.settled.get(&number) != Some(&true),
             _ => true,
         }
+    }
+
+    fn knows_attempt(&self, number: u32) -> bool {
+        let last = self.order.money.attempt.as_ref().map_or(0, |attempt| attempt.number);
+        (1..=last).contains(&number)
     }
 
     fn step(&mut self, command: Command, pause_ms: i64) {
@@ -44,8 +48,8 @@ impl Model {
         self.now_ms += pause_ms;
         let before = self.order.clone();
         match command {
-            Command::Captured(number) => _ = self.settled.insert(number, true),
-            Command::Closed(number) => _ = self.settled.insert(number, false),
+            Command::Captured(number) if self.knows_attempt(number) => _ = self.settled.insert(number, true),
+            Command::Closed(number) if self.knows_attempt(number) => _ = self.settled.insert(number, false),
             _ => {}
         }
         let command = if let Command::Overdue(_) = command { Command::Overdue(self.now_ms) } else { command };
@@ -98,10 +102,7 @@ impl Model {
         assert_eq!(money.captured_minor, taken, "captured is what the provider took");
         let requested = money.refund_requested_minor();
         assert!(requested <= taken && money.refund_settled_minor() <= requested);
-        let kept = if matches!(
-            order.status,
-            Status::Paid | Status::ShipFailed | Status::Shipped | Status::Delivered
-        ) {
+        let kept = if matches!(order.status, Status::Paid | Status::ShipFailed | Status::Shipped | Status::Delivered) {
             order.total.amount_minor
         } else {
             0

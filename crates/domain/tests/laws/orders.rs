@@ -41,9 +41,13 @@ pub fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
 }
 
+fn user() -> UserId {
+    UserId::new(42).expect("forty-two is an id")
+}
+
 pub fn cause(who: Who, now_ms: i64) -> Cause {
     let actor = match who {
-        Who::Customer => Actor::Customer(UserId::new(42).unwrap()),
+        Who::Customer => Actor::Customer(user()),
         Who::Operator => Actor::Operator("amy".to_owned()),
         Who::Service => Actor::Service("pos".to_owned()),
         Who::System => Actor::system("test"),
@@ -56,9 +60,13 @@ pub fn money(amount_minor: i64) -> Money {
 }
 
 pub fn place() -> Step {
-    let line = Line { product_id: ProductId::new(7).unwrap(), quantity: 2, unit_price: money(TOTAL_MINOR / 2) };
+    let line = Line {
+        product_id: ProductId::new(7).expect("seven is an id"),
+        quantity: 2,
+        unit_price: money(TOTAL_MINOR / 2),
+    };
     let quote = Quote { lines: vec![line], total: money(TOTAL_MINOR) };
-    Order::place(OrderId::new(1).unwrap(), UserId::new(42).unwrap(), quote, None, &cause(Who::Customer, 0))
+    Order::place(OrderId::new(1).expect("one is an id"), user(), quote, None, &cause(Who::Customer, 0))
 }
 
 pub fn apply(order: &Order, command: Command, now_ms: i64) -> Verdict {
@@ -91,7 +99,7 @@ pub fn order_after(commands: &[Command]) -> Order {
 
 /// Every state worth telling apart, by name: the status, and what money and parcel add to it.
 pub fn states() -> Vec<(&'static str, Order)> {
-    use Command::{CarrierTook, Captured, Cancel, Closed, Deliver, Overdue, Pay, ShippingFailed, Stock, TakeBack};
+    use Command::{Cancel, Captured, CarrierTook, Closed, Deliver, Overdue, Pay, ShippingFailed, Stock, TakeBack};
     let deducted = Stock(Decision::Deducted);
     let paid = [deducted, Pay, Captured(1)];
     let with = |more: &[Command]| order_after(&[&paid[..], more].concat());

@@ -10,9 +10,13 @@ use std::collections::BTreeMap;
 
 const LIMITS: Limits = Limits { lines_max: 6, quantity_max: 50 };
 
+fn id(number: u64) -> ProductId {
+    ProductId::new(number).expect("product numbers here start at one")
+}
+
 fn product(number: u64, price: Money) -> Product {
     Product {
-        id: ProductId::new(number).unwrap(),
+        id: id(number),
         version: 1,
         name: LocalText::plain("thing"),
         description: LocalText::default(),
@@ -29,7 +33,7 @@ fn cny(amount_minor: i64) -> Money {
 }
 
 fn wanted(number: u64, quantity: u32) -> WantedLine {
-    WantedLine { product_id: ProductId::new(number).unwrap(), quantity, seen_price: None }
+    WantedLine { product_id: id(number), quantity, seen_price: None }
 }
 
 fn quoted(products: &[Product], lines: &[WantedLine], limits: Limits) -> Result<Quote, Refusal> {
@@ -56,7 +60,8 @@ fn by_hand(prices: &[i64], lines: &[(u64, u32)], limits: Limits) -> Option<(Vec<
     if pieces.values().any(|quantity| *quantity > u64::from(limits.quantity_max)) {
         return None;
     }
-    let total: i128 = pieces.iter().map(|(number, qty)| i128::from(prices[*number as usize - 1]) * i128::from(*qty)).sum();
+    let total: i128 =
+        pieces.iter().map(|(number, qty)| i128::from(prices[*number as usize - 1]) * i128::from(*qty)).sum();
     let merged = first_seen.into_iter().map(|number| (number, pieces[&number] as u32)).collect();
     Some((merged, i64::try_from(total).ok()?))
 }
@@ -120,12 +125,12 @@ fn every_refusal_is_reached() {
     let refused = |lines: &[WantedLine]| quoted(&products, lines, LIMITS).unwrap_err();
     assert_eq!(refused(&[]), Refusal::NoLines);
     assert_eq!(refused(&vec![wanted(1, 1); 7]), Refusal::TooManyLines { max: 6 });
-    let too_many = |quantity| Refusal::Quantity { product_id: ProductId::new(1).unwrap(), quantity, max: 50 };
+    let too_many = |quantity| Refusal::Quantity { product_id: id(1), quantity, max: 50 };
     assert_eq!(refused(&[wanted(1, 0)]), too_many(0));
     assert_eq!(refused(&[wanted(1, 30), wanted(1, 21)]), too_many(51));
     assert_eq!(refused(&[wanted(1, u32::MAX), wanted(1, u32::MAX)]), too_many(u64::from(u32::MAX)));
-    assert_eq!(refused(&[wanted(4, 1)]), Refusal::UnknownProduct(ProductId::new(4).unwrap()));
-    assert_eq!(refused(&[wanted(9, 1)]), Refusal::UnknownProduct(ProductId::new(9).unwrap()));
+    assert_eq!(refused(&[wanted(4, 1)]), Refusal::UnknownProduct(id(4)));
+    assert_eq!(refused(&[wanted(9, 1)]), Refusal::UnknownProduct(id(9)));
     assert_eq!(refused(&[wanted(1, 1), wanted(2, 1)]), Refusal::MixedCurrencies);
     assert_eq!(refused(&[wanted(3, 2)]), Refusal::TotalTooLarge);
     assert_eq!(refused(&[wanted(3, 1), wanted(1, 1)]), Refusal::TotalTooLarge);

@@ -11,11 +11,11 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn product(number: u64) -> ProductId {
-    ProductId::new(number).unwrap()
+    ProductId::new(number).expect("numbers here start at one")
 }
 
 fn order(number: u64) -> OrderId {
-    OrderId::new(number).unwrap()
+    OrderId::new(number).expect("numbers here start at one")
 }
 
 /// What an order wants follows from its number: repeats ask for the same, as messages do.
@@ -109,9 +109,7 @@ impl Asked {
         match self {
             Self::Deduct(number) => Command::Deduct { order_id: order(number), lines: lines_of(number) },
             Self::Release(number) => Command::Release { order_id: order(number) },
-            Self::Return(number) => {
-                Command::Return { return_id: ReturnId::of(order(number)), order_id: order(number) }
-            }
+            Self::Return(number) => Command::Return { return_id: ReturnId::of(order(number)), order_id: order(number) },
             Self::Receive(number, qty) => {
                 Command::Receive { reference: format!("in-{reference}"), product_id: product(number), qty }
             }

@@ -1,0 +1,170 @@
+//! The folder: applies journal records to the database, in large transactions that carry the position.
+//!
+//! What holds: only synced groups are folded, whole groups only, and an entry leaves the tail after its transaction
+//! has committed. The database is written without a sync of its own; before a journal segment is given back, one
+//! synced commit makes sure that a power cut cannot take the database back behind it.
+//!
+//! While callers wait for the journal the folder takes small bites and pauses between them, until the tail has grown
+//! to half of its bound; then it takes its share. [`Folder::fold_once`] is one step, for whoever drives it.
+
+use doos_journal::{Group, GroupCursor, Preparer};
+use rusqlite::Connection;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::database::{AnswersKept, FOLDED, Folding, put_meta};
+use crate::error::{Error, Result};
+use crate::locks::write;
+use crate::record::{Record, decode};
+use crate::shared::{Job, Shared, TAIL_CHUNK};
+use crate::tail::Filed;
+
+/// A step also ends here, so that a few huge records do not make a huge transaction.
+const STEP_BYTES_MAX: u64 = 8 << 20;
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Folded {
+    pub records: usize,
+    pub groups: usize,
+    /// Everything before this position is in the database.
+    pub position: u64,
+}
+
+pub struct Folder {
+    shared: Arc<Shared>,
+    connection: Connection,
+    preparer: Preparer,
+    cursor: Option<GroupCursor>,
+    /// The latest time any folded record speaks of; old answers are judged by it, not by a clock.
+    newest_ms: i64,
+    /// Segments before this have been asked to be given back.
+    dropped: u64,
+}
+
+impl Folder {
+    pub(crate) fn new(shared: Arc<Shared>, connection: Connection, preparer: Preparer) -> Self {
+        let dropped = shared.reader.oldest();
+        Self { shared, connection, preparer, cursor: None, newest_ms: 0, dropped }
+    }
+
+    /// Folds until the store is closed.
+    pub fn run(mut self) {
+        let pause = Duration::from_millis(self.shared.options.fold_pause_max_ms);
+        loop {
+            // The next segment's file is made ahead of need here, where nobody waits for it.
+            if let Err(error) = self.preparer.prepare() {
+                tracing::warn!(cause = Error::from(error).in_full(), "the next journal segment could not be prepared");
+            }
+            if !self.shared.fold_signal.wait_for_work(self.shared.folded()) {
+                return;
+            }
+            let yields = self.shared.queue.depth() > 0 && self.shared.tail_is_below_half();
+            let options = &self.shared.options;
+            let records_max = if yields { options.fold_records_yielding_max } else { options.fold_records_max };
+            if let Err(error) = self.fold_once(records_max) {
+                let cause = error.in_full();
+                tracing::error!(cause, "the store has stopped: its journal could not be folded");
+                self.shared.stop(&cause);
+                return;
+            }
+            if yields {
+                self.shared.fold_signal.pause(pause);
+            }
+        }
+    }
+
+    /// Folds whole groups until at least `records_max` records are taken or nothing is left.
+    pub fn fold_once(&mut self, records_max: usize) -> Result<Folded> {
+        let groups = self.take_groups(records_max)?;
+        let Some(position) = groups.last().map(|group| group.end) else {
+            return Ok(Folded { position: self.shared.folded(), ..Folded::default() });
+        };
+        let mut records: Vec<(u64, Record<'_>)> = Vec::new();
+        for (position, bytes) in groups.iter().flat_map(|group| &group.records) {
+            let record = decode(bytes).map_err(|found| Error::Record { position: *position, found })?;
+            if let Record::Answer(head, _) = &record {
+                self.newest_ms = self.newest_ms.max(head.at_ms);
+            }
+            if let Record::Order(head, _) = &record {
+                self.newest_ms = self.newest_ms.max(head.created_ms);
+            }
+            records.push((*position, record));
+        }
+        let kept = AnswersKept {
+            horizon_ms: self.newest_ms.saturating_sub(self.shared.options.answer_kept_ms),
+            count_max: self.shared.options.answers_forgotten_max,
+        };
+        let folding = Folding::begin(&mut self.connection)?;
+        folding.apply(&records)?;
+        folding.forget_answers(kept)?;
+        folding.commit(position, self.shared.unread_floor())?;
+        self.shared.folded.store(position, Ordering::Release);
+        self.take_out_of_tail(&records, position);
+        self.give_back_segments(position)?;
+        Ok(Folded { records: records.len(), groups: groups.len(), position })
+    }
+
+    fn take_groups(&mut self, records_max: usize) -> Result<Vec<Group>> {
+        let folded = self.shared.folded();
+        // Synced but not yet visible groups stay: their entries are not in the tail yet, so they could not leave it.
+        let visible = self.shared.applied();
+        if folded >= visible {
+            return Ok(Vec::new());
+        }
+        // A step that failed has moved the cursor ahead of what is folded; then it starts again.
+        let at_folded = self.cursor.take().filter(|cursor| cursor.position() == folded);
+        let mut cursor = match at_folded {
+            Some(cursor) => cursor,
+            None => self.shared.reader.groups(folded)?,
+        };
+        let mut groups = Vec::new();
+        let mut records = 0;
+        while records < records_max && cursor.position() < visible.min(folded + STEP_BYTES_MAX) {
+            let Some(group) = cursor.next() else { break };
+            let group = group?;
+            records += group.records.len();
+            groups.push(group);
+        }
+        self.cursor = Some(cursor);
+        Ok(groups)
+    }
+
+    fn take_out_of_tail(&self, records: &[(u64, Record<'_>)], folded: u64) {
+        for chunk in records.chunks(TAIL_CHUNK) {
+            let filed: Vec<(u64, Filed)> =
+                chunk.iter().map(|(position, record)| (*position, Filed::of(record))).collect();
+            let _gate = write(&self.shared.fold_gate);
+            let mut tail = write(&self.shared.tail);
+            for (position, filed) in &filed {
+                tail.remove(filed, *position, folded);
+            }
+        }
+    }
+
+    /// Asks for segments to be given back once a whole one can go.
+    fn give_back_segments(&mut self, folded: u64) -> Result<()> {
+        let options = &self.shared.options;
+        let keep_from = self.shared.applied().saturating_sub(options.feed_kept_bytes).min(folded);
+        if keep_from < self.dropped.saturating_add(options.journal.segment_bytes) {
+            return Ok(());
+        }
+        self.sync(folded)?;
+        // If the queue is full just now, the next step asks again.
+        if self.shared.queue.submit(Job::DropBefore(keep_from), 0).is_ok() {
+            self.dropped = keep_from;
+        }
+        Ok(())
+    }
+
+    /// After this a power cut leaves the database at `folded` or later.
+    fn sync(&mut self, folded: u64) -> Result<()> {
+        let write = |connection: &Connection| {
+            connection.pragma_update(None, "synchronous", "full")?;
+            put_meta(connection, FOLDED, folded)?;
+            connection.pragma_update(None, "synchronous", "normal")
+        };
+        write(&self.connection).map_err(Error::database("sync"))
+    }
+}

@@ -1,0 +1,156 @@
+//! What the command line accepts. Global options may stand before or after the verb.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+#[derive(Parser)]
+#[command(name = "doos", version, about = "An order back end that never oversells and never loses an acknowledged order")]
+#[command(after_help = "Without a command, doos runs the whole system on embedded storage and prints what to open.\n\
+    Exit codes: 0 done, 1 the check found something, 2 it could not be done.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+    /// YAML configuration file; environment (DOOS_…) and flags win over it
+    #[arg(long, global = true, env = "DOOS_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where everything is kept; by default the user's data directory
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, global = true, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+    #[arg(long, global = true, value_enum)]
+    pub profile: Option<Profile>,
+    /// Refuse calls without a bearer token, in profile dev too
+    #[arg(long, global = true)]
+    pub require_auth: bool,
+    /// Form of the output
+    #[arg(short, long, global = true, value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Profile {
+    Dev,
+    Prod,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the system (the same as no command), or some of its roles
+    Serve(Serve),
+    /// Print a bearer token, alone on standard output
+    Token(Token),
+    /// Check the disk, the clock, the limits, the ports, and what is insecure
+    Doctor,
+    /// Prove the books from the durable data; exit 1 with the differences if they do not balance
+    Audit {
+        /// Write the ledger entries that make them balance (the server must be stopped)
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Copy a running or stopped system into an empty directory; start from the copy to restore
+    Backup { dir: PathBuf },
+    /// Dead letters: messages that could not be handled
+    #[command(subcommand)]
+    Dlq(Dlq),
+    /// The journal's segments and groups
+    #[command(subcommand)]
+    Journal(Journal),
+    /// The configuration in force
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// The store's schema
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// What an error code means and what to do
+    Explain { code: String },
+    /// Print the interface description (OpenAPI)
+    Openapi,
+}
+
+#[derive(Args, Default)]
+pub struct Serve {
+    /// Roles to run, by comma; all by default
+    #[arg(long, value_delimiter = ',')]
+    pub roles: Vec<String>,
+    /// Pay and deliver orders by itself, to watch their life
+    #[arg(long)]
+    pub demo_life: bool,
+    /// Start without the demo catalogue
+    #[arg(long)]
+    pub empty: bool,
+    /// Cut a damaged journal where the damage begins, losing what comes after it
+    #[arg(long)]
+    pub accept_loss: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct Who {
+    /// A customer, by number
+    #[arg(long)]
+    pub user: Option<u64>,
+    /// A service, by name
+    #[arg(long)]
+    pub service: Option<String>,
+    /// An operator, by name
+    #[arg(long)]
+    pub operator: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Token {
+    #[command(flatten)]
+    pub who: Who,
+    /// How long it is valid; by default auth.token_ttl_s
+    #[arg(long)]
+    pub ttl_s: Option<u64>,
+}
+
+#[derive(Subcommand)]
+pub enum Dlq {
+    List,
+    Show { id: String },
+    /// Put a letter back in line
+    Replay { id: String },
+    /// Give a letter up for good
+    Discard { id: String },
+}
+
+#[derive(Subcommand)]
+pub enum Journal {
+    Inspect {
+        /// Segment files to look at; all by default
+        segments: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum ConfigCommand {
+    /// Every value with where it came from
+    Print,
+}
+
+#[derive(Subcommand)]
+pub enum Migrate {
+    /// What `up` would do
+    Plan,
+    /// Bring the store to this program's schema
+    Up,
+    /// The schema found and the schema known
+    Status,
+}

@@ -1,0 +1,57 @@
+//! One function a command; each prints its own result and says how the process ends.
+
+mod dlq;
+mod offline;
+mod serve;
+
+use anyhow::{Context, Result};
+use doos_node::config::{self, Flags, Loaded};
+use serde_json::json;
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command, ConfigCommand, Global, Profile, Serve};
+
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    let global = &cli.global;
+    match cli.command {
+        None => serve::serve(global, Serve::default(), true),
+        Some(Command::Serve(serve)) => serve::serve(global, serve, false),
+        Some(Command::Token(token)) => offline::token(&load(global)?, token),
+        Some(Command::Doctor) => offline::doctor(&load(global)?, global.output),
+        Some(Command::Audit { repair }) => offline::audit(&load(global)?, repair, global.output),
+        Some(Command::Backup { dir }) => offline::backup(&load(global)?, &dir),
+        Some(Command::Dlq(verb)) => dlq::dlq(&load(global)?, verb, global.output),
+        Some(Command::Journal(verb)) => offline::journal(&load(global)?, verb),
+        Some(Command::Config(ConfigCommand::Print)) => {
+            println!("{}", load(global)?.print());
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Migrate(verb)) => offline::migrate(&load(global)?, verb),
+        Some(Command::Explain { code }) => offline::explain(&code),
+        Some(Command::Openapi) => {
+            print!("{}", doos_node::openapi_json());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn load(global: &Global) -> Result<Loaded> {
+    load_with(global, Vec::new())
+}
+
+fn load_with(global: &Global, mut values: Vec<(&'static str, serde_json::Value)>) -> Result<Loaded> {
+    if let Some(dir) = &global.data_dir {
+        values.push(("data_dir", json!(dir)));
+    }
+    if let Some(listen) = global.listen {
+        values.push(("listen", json!(listen)));
+    }
+    if let Some(profile) = global.profile {
+        values.push(("profile", json!(if matches!(profile, Profile::Prod) { "prod" } else { "dev" })));
+    }
+    if global.require_auth {
+        values.push(("auth.require", json!(true)));
+    }
+    let flags = Flags { file: global.config.clone(), values };
+    config::load(&flags).context("cannot start")
+}

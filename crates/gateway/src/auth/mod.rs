@@ -1,0 +1,137 @@
+//! Who is calling: from the `Authorization` header to a [`Principal`].
+//!
+//! What holds: a bad token is refused wherever it is sent, also where none would be needed. Without one, a caller of a
+//! node in profile dev that listens on loopback is the demo principal; everybody else is told that a token is missing.
+//!
+//! What must never happen: the demo principal lent to a web page from elsewhere. Browsers reach loopback too, so a call
+//! of another site's page, or one addressed to a name that is not this machine, does not count as local.
+
+mod cache;
+mod token;
+
+pub use token::{IssueError, issue_token};
+
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use doos_app::Principal;
+use doos_domain::time::Timestamp;
+use secrecy::SecretString;
+
+use crate::problem::{Problem, Result};
+
+pub struct Authenticator {
+    verifier: token::Verifier,
+    cache: cache::TokenCache,
+}
+
+impl Authenticator {
+    pub fn new(key: &SecretString, cache_len_max: usize) -> Self {
+        Self { verifier: token::Verifier::new(key), cache: cache::TokenCache::new(cache_len_max) }
+    }
+
+    /// `local` says whether this listener lends the demo principal at all.
+    pub fn identify(&self, headers: &HeaderMap, uri: &Uri, local: bool, now: Timestamp) -> Result<Principal> {
+        match headers.get(AUTHORIZATION) {
+            Some(sent) => self.bearer(sent, now),
+            None if local => demo(headers, uri),
+            None => Err(missing("send `Authorization: Bearer …`")),
+        }
+    }
+
+    fn bearer(&self, sent: &HeaderValue, now: Timestamp) -> Result<Principal> {
+        let invalid = || challenge(Problem::new("token_invalid", "the bearer token is not valid"));
+        let text = sent.to_str().map_err(|_| invalid())?;
+        let (scheme, token) = text.split_once(' ').ok_or_else(invalid)?;
+        let token = token.trim();
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(invalid());
+        }
+        if let Some(principal) = self.cache.find(token, now) {
+            return Ok(principal);
+        }
+        let bearer = self.verifier.verify(token, now).map_err(|error| {
+            tracing::debug!(%error, "token refused");
+            invalid()
+        })?;
+        let principal = bearer.principal.clone();
+        self.cache.store(token, bearer);
+        Ok(principal)
+    }
+}
+
+fn demo(headers: &HeaderMap, uri: &Uri) -> Result<Principal> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let addressed = uri.authority().map(|authority| authority.as_str()).or_else(|| text(HOST));
+    if addressed.is_some_and(|authority| !is_this_machine(authority)) {
+        return Err(missing("without a token, address this node as localhost"));
+    }
+    let origin = text(ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+    let foreign = match (text(ORIGIN), addressed) {
+        (Some(_), Some(addressed)) => origin != Some(addressed),
+        _ => text(header::HeaderName::from_static("sec-fetch-site")) == Some("cross-site"),
+    };
+    if foreign {
+        return Err(missing("a page of another site needs a token"));
+    }
+    Ok(Principal::Demo)
+}
+
+fn is_this_machine(authority: &str) -> bool {
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let is_loopback = name.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
+    is_loopback || name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
+}
+
+fn missing(advice: &str) -> Problem {
+    challenge(Problem::new("token_missing", advice))
+}
+
+fn challenge(problem: Problem) -> Problem {
+    problem.header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identify(local: bool, headers: &[(&'static str, &'static str)]) -> Result<Principal> {
+        let authenticator = Authenticator::new(&SecretString::from("key"), 100);
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        authenticator.identify(&headers, &Uri::from_static("/"), local, Timestamp::default())
+    }
+
+    #[test]
+    fn without_a_token_only_local_calls_are_the_demo_principal() {
+        assert_eq!(identify(false, &[]).unwrap_err().code, "token_missing");
+        for host in ["localhost", "127.0.0.1:8080", "[::1]:8080", "doos.localhost:1", "LOCALHOST:8080"] {
+            assert_eq!(identify(true, &[("host", host)]).unwrap(), Principal::Demo, "{host}");
+        }
+        for host in ["example.org", "localhost.example.org:8080", "10.0.0.1:8080", "[fe80::1]:80"] {
+            assert_eq!(identify(true, &[("host", host)]).unwrap_err().code, "token_missing", "{host}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_not_the_demo_principal() {
+        let host = ("host", "localhost:8080");
+        assert!(identify(true, &[host, ("origin", "http://localhost:8080")]).is_ok());
+        assert!(identify(true, &[host, ("sec-fetch-site", "same-origin")]).is_ok());
+        for foreign in [("origin", "http://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
+            assert_eq!(identify(true, &[host, foreign]).unwrap_err().code, "token_missing", "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_token_is_refused_where_none_is_needed() {
+        for sent in ["Bearer x", "Basic abc", "Bearer", "x"] {
+            assert_eq!(identify(true, &[("authorization", sent)]).unwrap_err().code, "token_invalid", "{sent}");
+        }
+    }
+}

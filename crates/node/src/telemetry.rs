@@ -1,0 +1,77 @@
+//! Logs and traces of this process.
+//!
+//! What holds: logs are one JSON object a line on standard error, through a bounded hand-over that drops rather than
+//! stalls; spans go to an OTLP endpoint if one is configured, through an exporter with a thread of its own, so that a
+//! dead collector never slows an order. The exporter is built before the runtime starts.
+
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{Protocol, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use std::time::Duration;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::config::{Config, LogFormat};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("log.level is not a filter such as `info` or `info,doos_app=debug`: {0}")]
+    Level(String),
+    #[error("tracing.otlp_endpoint cannot be used: {0}")]
+    Exporter(String),
+    #[error("a logger is installed already")]
+    Installed,
+}
+
+/// Flushes what is left when dropped.
+pub struct Telemetry {
+    tracer: Option<SdkTracerProvider>,
+}
+
+pub fn install(config: &Config) -> Result<Telemetry, Error> {
+    let level = EnvFilter::builder().parse(&config.log.level).map_err(|error| Error::Level(error.to_string()))?;
+    let text = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let logs = match config.log.format {
+        LogFormat::Json => text.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+        LogFormat::Text => text.with_target(false).boxed(),
+    };
+    let tracer = (!config.tracing.otlp_endpoint.is_empty()).then(|| exporter(config)).transpose()?;
+    let spans = tracer.as_ref().map(|provider| {
+        tracing_opentelemetry::layer().with_tracer(provider.tracer("doos")).with_filter(EnvFilter::new("info"))
+    });
+    tracing_subscriber::registry()
+        .with(logs.with_filter(level))
+        .with(spans)
+        .try_init()
+        .map_err(|_| Error::Installed)?;
+    Ok(Telemetry { tracer })
+}
+
+fn exporter(config: &Config) -> Result<SdkTracerProvider, Error> {
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_http()
+        .with_protocol(Protocol::HttpBinary)
+        .with_endpoint(&config.tracing.otlp_endpoint)
+        .with_timeout(Duration::from_secs(3))
+        .build()
+        .map_err(|error| Error::Exporter(error.to_string()))?;
+    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.tracing.sample_ratio)));
+    Ok(SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_sampler(sampler)
+        .with_resource(Resource::builder().with_service_name("doos").build())
+        .build())
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(tracer) = self.tracer.take() {
+            // A collector that is away must not keep the process from ending, nor is it a reason to fail.
+            if let Err(error) = tracer.shutdown_with_timeout(Duration::from_secs(2)) {
+                eprintln!("traces left unsent: {error}");
+            }
+        }
+    }
+}

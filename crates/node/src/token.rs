@@ -1,0 +1,31 @@
+//! Bearer tokens from the command line.
+
+use anyhow::{Context, Result};
+use doos_app::Principal;
+use doos_domain::ids::UserId;
+
+use crate::config::Config;
+use crate::secrets::Secrets;
+
+pub fn customer(user: u64) -> Result<Principal> {
+    UserId::new(user).map(Principal::Customer).context("a user is a number from 1 to 9223372036854775807")
+}
+
+pub fn service(name: String) -> Result<Principal> {
+    named(name).map(Principal::Service)
+}
+
+pub fn operator(name: String) -> Result<Principal> {
+    named(name).map(Principal::Operator)
+}
+
+fn named(name: String) -> Result<String> {
+    let fits = !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.@".contains(c));
+    anyhow::ensure!(fits, "a name has 1 to 64 letters, digits and -_.@");
+    Ok(name)
+}
+
+pub fn issue(config: &Config, principal: &Principal, ttl_s: u64) -> Result<String> {
+    let secrets = Secrets::of(config)?;
+    Ok(doos_gateway::issue_token(&secrets.token, principal, std::time::Duration::from_secs(ttl_s))?)
+}
