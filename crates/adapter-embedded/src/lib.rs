@@ -9,8 +9,11 @@
 //! folder, a rule of the trade.
 //!
 //! Where to read next: `store` for opening, `unit` and `writer` for how a change becomes durable, `shared` for how it
-//! becomes visible, `tail` and `reading` for how it is found, `folder` for what happens to it afterwards.
+//! becomes visible, `tail` and `reading` for how it is found, `folder` for what happens to it afterwards, `backup` and
+//! `books` for looks from outside.
 
+mod backup;
+mod books;
 mod database;
 mod docs;
 mod error;
@@ -31,6 +34,8 @@ mod tail;
 mod unit;
 mod writer;
 
+pub use backup::{BackupReport, backup};
+pub use books::{BookReader, Books, Standing, fold_dir};
 pub use error::Error;
 pub use folder::{Folded, Folder};
 pub use gate::MemoryGate;

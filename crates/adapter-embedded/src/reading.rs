@@ -4,8 +4,10 @@
 //! meanwhile, and the look-up starts again; each round finds it further along, so a few rounds are enough.
 
 use doos_domain::answer::{Answer, AnswerKey};
+use doos_domain::ids::OrderId;
 use doos_domain::message::{Consumer, Message};
 use doos_domain::order::{Order, Status};
+use doos_domain::time::Timestamp;
 use doos_ports::order_store::{MessageState, Page, Query};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -20,6 +22,9 @@ use crate::tail::OrderEntry;
 
 /// How often a reader that was overtaken by the folder starts again.
 pub(crate) const ROUNDS_MAX: usize = 8;
+/// How far an order's id may run ahead of the time it was created at before a sweep finds it late. Ids are issued at
+/// most a second ahead, and after a restart as far as the last stored mark was.
+const ID_AHEAD_MAX_MS: i64 = 60_000;
 /// Tail entries looked at under one lock.
 const SCAN_CHUNK: usize = 1_024;
 
@@ -110,7 +115,7 @@ impl Shared {
     /// Looks for an answer and says up to where none was, for the writer's own check.
     pub fn answer_or_absence(&self, key: &AnswerKey) -> Result<std::result::Result<Answer, u64>> {
         let absent_until = self.applied();
-        Ok(self.find_answer(key_hash(key), key)?.map_or(Err(absent_until), Ok))
+        Ok(self.find_answer(key_hash(key), key)?.ok_or(absent_until))
     }
 
     pub fn list(&self, query: &Query) -> Result<Page> {
@@ -122,9 +127,8 @@ impl Shared {
         let before = query.before.map_or(u64::MAX, |id| id.get());
         let user = query.user_id.map(|id| id.get());
         let wanted = query.limit.saturating_add(1);
-        let is_asked_for = |status: u8| {
-            query.statuses.is_empty() || query.statuses.iter().any(|wanted| wanted.number() == status)
-        };
+        let is_asked_for =
+            |status: u8| query.statuses.is_empty() || query.statuses.iter().any(|wanted| wanted.number() == status);
         let mut found = self.newest_of_tail(user, before, wanted, is_asked_for)?;
         let statuses: Vec<Option<u8>> = match (query.statuses.as_slice(), user) {
             ([], _) => vec![None],
@@ -205,11 +209,17 @@ impl Shared {
         if limit == 0 {
             return Ok(Vec::new());
         }
+        // Ids carry their time, so what is far too young need not be looked at one by one.
+        let below = match OrderId::floor_at(Timestamp::from_millis(created_before_ms).plus_millis(ID_AHEAD_MAX_MS)) {
+            0 => u64::MAX,
+            below => below,
+        };
         let _gate = read(&self.fold_gate);
         let is_asked_for = |status: u8| statuses.iter().any(|wanted| wanted.number() == status);
-        let mut found = self.oldest_of_tail(created_before_ms, after, limit, is_asked_for)?;
+        let is_due = |entry: &OrderEntry| is_asked_for(entry.status) && entry.created_ms < created_before_ms;
+        let mut found = self.oldest_of_tail(after, below, limit, is_due)?;
         for status in statuses {
-            let span = ListSpan::Oldest { status: status.number(), created_before_ms, after };
+            let span = ListSpan::Oldest { status: status.number(), created_before_ms, after, below };
             self.merge_folded(span, limit, is_asked_for, &mut found)?;
         }
         Ok(found.into_values().take(limit).collect())
@@ -217,18 +227,17 @@ impl Shared {
 
     fn oldest_of_tail(
         &self,
-        created_before_ms: i64,
         mut after: u64,
+        below: u64,
         wanted: usize,
-        is_asked_for: impl Fn(u8) -> bool,
+        is_due: impl Fn(&OrderEntry) -> bool,
     ) -> Result<BTreeMap<u64, Arc<Order>>> {
         let mut found = BTreeMap::new();
         loop {
-            let chunk = read(&self.tail).oldest(after, SCAN_CHUNK);
+            let chunk = read(&self.tail).oldest(after, below, SCAN_CHUNK);
             let Some((last, _)) = chunk.last() else { return Ok(found) };
             after = *last;
-            let due = |entry: &OrderEntry| is_asked_for(entry.status) && entry.created_ms < created_before_ms;
-            for (id, entry) in chunk.into_iter().filter(|(_, entry)| due(entry)) {
+            for (id, entry) in chunk.into_iter().filter(|(_, entry)| is_due(entry)) {
                 found.extend(self.load_entry(id, entry)?.map(|order| (id, order)));
                 if found.len() >= wanted {
                     return Ok(found);
@@ -254,7 +263,7 @@ impl Shared {
         }
     }
 
-    /// Every message about an order once, in the order of writing, with what became of it.
+    /// Every message written with an order once, in the order of writing, with what became of it.
     pub fn messages_of(&self, order: u64) -> Result<Vec<(Message, MessageState)>> {
         let mut positioned: BTreeMap<u64, Message> = BTreeMap::new();
         {

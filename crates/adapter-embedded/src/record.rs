@@ -37,6 +37,8 @@ pub(crate) struct MessageHead {
     pub to: Consumer,
     /// Whether it is the message that asks inventory for an order's stock.
     pub asks_for_stock: bool,
+    /// Whether it was written together with a change of its order, and not by another context about the order.
+    pub with_order: bool,
     pub order: u64,
 }
 
@@ -121,10 +123,11 @@ pub(crate) fn encode_order(order: &Order) -> Vec<u8> {
     append_json(bytes, order)
 }
 
-pub(crate) fn encode_message(message: &Message) -> Vec<u8> {
+pub(crate) fn encode_message(message: &Message, with_order: bool) -> Vec<u8> {
+    let asks_for_stock = matches!(message.body, Body::DeductStock { .. });
     let mut bytes = begin(MESSAGE);
     bytes.push(consumer_number(message.to));
-    bytes.push(u8::from(matches!(message.body, Body::DeductStock { .. })));
+    bytes.push(u8::from(asks_for_stock) | u8::from(with_order) << 1);
     bytes.extend(message.order_id.get().to_le_bytes());
     append_json(bytes, message)
 }
@@ -226,9 +229,10 @@ fn decode_order(mut parts: Parts<'_>) -> Option<Record<'_>> {
 
 fn decode_message(mut parts: Parts<'_>) -> Option<Record<'_>> {
     let to = consumer_of(parts.byte()?)?;
-    let asks_for_stock = parts.byte()? == 1;
+    let flags = parts.byte()?;
+    let (asks_for_stock, with_order) = (flags & 1 != 0, flags & 2 != 0);
     let order = parts.u64()?;
-    Some(Record::Message(MessageHead { to, asks_for_stock, order }, parts.rest()?))
+    Some(Record::Message(MessageHead { to, asks_for_stock, with_order, order }, parts.rest()?))
 }
 
 fn decode_answer(mut parts: Parts<'_>) -> Option<Record<'_>> {

@@ -14,7 +14,7 @@ use doos_journal::Reader;
 use doos_ports::bus::Position;
 use doos_ports::inbox::{DeadLetter, Waiting};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::watch;
 
@@ -77,6 +77,7 @@ pub(crate) struct Shared {
     pub applied: AtomicU64,
     marks: Mutex<BTreeSet<u64>>,
     pub stopped: watch::Sender<Option<String>>,
+    pub closing: AtomicBool,
     pub fold_signal: FoldSignal,
 }
 
@@ -100,6 +101,7 @@ impl Shared {
             applied: AtomicU64::new(0),
             marks: Mutex::new(BTreeSet::from([oldest])),
             stopped: watch::Sender::new(None),
+            closing: AtomicBool::new(false),
             fold_signal: FoldSignal::default(),
             reader,
         }
@@ -139,6 +141,9 @@ impl Shared {
     /// Hands units to the writer and waits for their verdicts.
     pub async fn submit(&self, units: Vec<Unit>) -> doos_ports::Result<Verdicts> {
         self.check_running()?;
+        if self.closing.load(Ordering::Acquire) {
+            return Err(refusal_of(doos_batcher::Error::Closed));
+        }
         let weight = units.iter().map(Unit::bytes).sum();
         let pending = self.queue.submit(Job::Store(units), weight).map_err(refusal_of)?;
         pending.reply().await.map_err(refusal_of)

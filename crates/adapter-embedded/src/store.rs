@@ -5,10 +5,10 @@
 //! was not folded is filed in the tail before anybody is served; folding itself goes on behind.
 
 use doos_domain::message::Consumer;
+use doos_domain::stock::StockRow;
 use doos_journal::{Disk, Journal, RealDisk, Recovery};
 use doos_ports::bus::Position;
 use doos_ports::inbox::{DeadLetter, Waiting};
-use doos_domain::stock::StockRow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -106,11 +106,12 @@ impl Store {
         Ok(Parts { store: Self { shared, engines }, writer, folder, recovery })
     }
 
-    /// Lets the writer end after what is queued, and the folder after its step.
-    pub fn close(&self) {
-        // A full queue only means that somebody must ask again; nothing is lost by an end that comes later.
-        let _ = self.shared.queue.submit(Job::Close, 0);
+    /// Refuses new work, and lets the writer end after what is queued and the folder after its step. `false`: the
+    /// queue is full just now, ask again.
+    pub fn close(&self) -> bool {
+        self.shared.closing.store(true, Ordering::Release);
         self.shared.fold_signal.close();
+        !matches!(self.shared.queue.submit(Job::Close, 0), Err(doos_batcher::Error::Full))
     }
 
     /// The cause that stopped the store, if one did.
@@ -163,11 +164,10 @@ impl Parts {
 impl Running {
     /// Drains what is queued and ends both threads. Blocks until they have ended.
     pub fn stop(self) {
-        // While the queue is full the request to close cannot be queued; the writer empties it.
-        while self.store.shared.queue.submit(Job::Close, 0) == Err(doos_batcher::Error::Full).map(|_: ()| ()) {
+        // While the queue is full the request to close cannot be queued; the writer is emptying it.
+        while !self.store.close() {
             std::thread::yield_now();
         }
-        self.store.shared.fold_signal.close();
         for thread in self.threads {
             // A thread that panicked has said so already.
             let _ = thread.join();

@@ -74,7 +74,9 @@ impl Tail {
         match record {
             Record::Order(head, _) => self.insert_order(position, head),
             Record::Message(head, _) => {
-                self.messages.insert((head.order, position));
+                if head.with_order {
+                    self.messages.insert((head.order, position));
+                }
             }
             Record::Answer(head, _) => {
                 self.answers.insert((head.hash, position));
@@ -160,7 +162,7 @@ impl Tail {
         self.answers.range((hash, 0)..=(hash, u64::MAX)).map(|(_, position)| *position).collect()
     }
 
-    /// Positions of an order's messages, oldest first.
+    /// Positions of the messages written with an order, oldest first.
     pub fn messages_of(&self, order: u64) -> Vec<u64> {
         self.messages.range((order, 0)..=(order, u64::MAX)).map(|(_, position)| *position).collect()
     }
@@ -176,10 +178,13 @@ impl Tail {
         }
     }
 
-    /// At most `scan_max` orders with an id above `after`, oldest first.
-    pub fn oldest(&self, after: u64, scan_max: usize) -> Vec<(u64, OrderEntry)> {
-        let above = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
-        self.orders.range(above).take(scan_max).map(|(id, entry)| (*id, *entry)).collect()
+    /// At most `scan_max` orders with an id above `after` and below `below`, oldest first.
+    pub fn oldest(&self, after: u64, below: u64, scan_max: usize) -> Vec<(u64, OrderEntry)> {
+        if after >= below {
+            return Vec::new();
+        }
+        let between = (std::ops::Bound::Excluded(after), std::ops::Bound::Excluded(below));
+        self.orders.range(between).take(scan_max).map(|(id, entry)| (*id, *entry)).collect()
     }
 
     pub fn doc(&self, table: Table, key: &Key) -> Option<&DocEntry> {

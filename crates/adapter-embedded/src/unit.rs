@@ -81,7 +81,7 @@ impl Unit {
         self.checks.push(Check::Version { id: order.id.get(), expected: expected_version, next: order.version });
         self.entries.push(Entry { bytes: record::encode_order(&order), live: Live::Order(order) });
         for message in messages {
-            self.message(message);
+            self.put_message(message, true);
         }
     }
 
@@ -96,8 +96,13 @@ impl Unit {
         Self { checks: vec![Check::Unused { id: id.get() }], entries: vec![entry], locks: Vec::new() }
     }
 
+    /// A message that one context writes about an order of another.
     pub fn message(&mut self, message: Message) {
-        let bytes = record::encode_message(&message);
+        self.put_message(message, false);
+    }
+
+    fn put_message(&mut self, message: Message, with_order: bool) {
+        let bytes = record::encode_message(&message, with_order);
         self.entries.push(Entry { bytes, live: Live::Message(Arc::new(message)) });
     }
 

@@ -90,15 +90,16 @@ impl SimBus {
     fn send(&self, rows: &mut BusRows, message: Message) {
         let (now, rates) = (self.world.now(), self.world.rates());
         let delayed = |at: Timestamp| at.plus_millis(self.world.up_to(rates.message_delay_max_ms).cast_signed());
-        if self.world.strikes(rates.messages_repeated) {
-            rows.send(message.clone(), delayed(now));
-        }
         let at = if self.world.strikes(rates.messages_delayed) { delayed(now) } else { now };
         let last = rows.last_arrival.entry((self.writer, message.order_id, message.to)).or_insert(at);
         let overtakes = self.world.strikes(rates.reordered_within_order);
         let at = if overtakes { at } else { at.max(*last) };
         *last = at.max(*last);
-        rows.send(message, at);
+        // A copy comes after the message itself, or it would be the one to overtake.
+        rows.send(message.clone(), at);
+        if self.world.strikes(rates.messages_repeated) {
+            rows.send(message, delayed(at));
+        }
     }
 }
 

@@ -22,6 +22,12 @@ pub struct Handover {
     pub recalled: bool,
 }
 
+impl Handover {
+    fn has_arrived(&self, now: Timestamp) -> bool {
+        !self.recalled && now.millis_since(self.at) >= DELIVERY_MS
+    }
+}
+
 #[derive(Default)]
 pub struct CarrierRows {
     pub parcels: BTreeMap<OrderId, Handover>,
@@ -55,7 +61,7 @@ impl SimCarrier {
 }
 
 fn known<'a>(rows: &'a mut CarrierRows, order: OrderId, tracking: &str) -> Result<&'a mut Handover, OutsideError> {
-    let parcel = rows.parcels.get_mut(&order).filter(|parcel| parcel.tracking == tracking);
+    let parcel = rows.parcels.get_mut(&order).filter(|parcel| tracking.is_empty() || parcel.tracking == tracking);
     parcel.ok_or_else(|| OutsideError::Refused("no such parcel".to_owned()))
 }
 
@@ -80,12 +86,20 @@ impl Carrier for SimCarrier {
     }
 
     async fn recall(&self, order: OrderId, tracking: &str) -> Result<(), OutsideError> {
-        self.call(|rows| known(rows, order, tracking).map(|parcel| parcel.recalled = true)).await
+        let now = self.world.now();
+        let effect = |rows: &mut CarrierRows| {
+            let parcel = known(rows, order, tracking)?;
+            if parcel.has_arrived(now) {
+                return Err(OutsideError::Refused("it has been delivered".to_owned()));
+            }
+            parcel.recalled = true;
+            Ok(())
+        };
+        self.call(effect).await
     }
 
     async fn is_delivered(&self, order: OrderId, tracking: &str) -> Result<bool, OutsideError> {
         let now = self.world.now();
-        let arrived = |parcel: &mut Handover| !parcel.recalled && now.millis_since(parcel.at) >= DELIVERY_MS;
-        self.call(|rows| known(rows, order, tracking).map(arrived)).await
+        self.call(|rows| known(rows, order, tracking).map(|parcel| parcel.has_arrived(now))).await
     }
 }

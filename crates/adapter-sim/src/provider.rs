@@ -169,12 +169,8 @@ impl PaymentProvider for SimPaymentProvider {
     async fn close(&self, charge: &Charge) -> Result<AttemptAnswer, OutsideError> {
         let effect = |rows: &mut ProviderRows| {
             rows.decide_due(&charge.attempt_id, self.world.now());
-            let unheard_of = || Account {
-                charge: charge.clone(),
-                state: AttemptAnswer::Open,
-                verdict_at: None,
-                refunded_minor: 0,
-            };
+            let unheard_of =
+                || Account { charge: charge.clone(), state: AttemptAnswer::Open, verdict_at: None, refunded_minor: 0 };
             let account = rows.accounts.entry(charge.attempt_id.clone()).or_insert_with(unheard_of);
             if account.state == AttemptAnswer::Open {
                 account.state = AttemptAnswer::Closed { cause: "closed on request".to_owned() };

@@ -52,11 +52,7 @@ impl World {
     }
 
     /// A change of what is stored. An [`Error::Unknown`] may come although it took effect.
-    pub(crate) async fn write<T: Send>(
-        &self,
-        part: Part,
-        effect: impl FnOnce(&mut Durable) -> T + Send,
-    ) -> Result<T> {
+    pub(crate) async fn write<T: Send>(&self, part: Part, effect: impl FnOnce(&mut Durable) -> T + Send) -> Result<T> {
         self.arrive(part).await?;
         let value = self.apply(effect);
         self.travel().await;

@@ -46,7 +46,7 @@ impl Log {
         // What was read is answered from now on, so it has to be durable; so has the file's own name.
         file.sync_all().map_err(failed)?;
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new("."))).and_then(|entry| entry.sync_all()).map_err(failed)?;
+        File::open(directory.unwrap_or_else(|| Path::new("."))).and_then(|entry| entry.sync_all()).map_err(failed)?;
         Ok(Self::over(file))
     }
 

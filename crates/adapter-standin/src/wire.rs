@@ -49,15 +49,16 @@ impl Wire {
         deed: impl Future<Output = Result<T, OutsideError>> + Send,
     ) -> Result<T, OutsideError> {
         let fate = self.fate();
-        let latency = Duration::from_millis(self.latency_ms);
+        // Whole milliseconds, for clocks that know no less.
+        let before_ms = self.latency_ms / 2;
         self.reach()?;
-        self.pass(latency / 2).await;
+        self.pass(before_ms).await;
         self.reach()?;
         if matches!(fate, Fate::RequestLost) {
             return Err(lost());
         }
         let reply = deed.await;
-        self.pass(latency - latency / 2).await;
+        self.pass(self.latency_ms - before_ms).await;
         self.reach()?;
         if matches!(fate, Fate::ReplyLost) {
             return Err(lost());
@@ -85,9 +86,9 @@ impl Wire {
         if self.is_out() { Err(OutsideError::Unclear("not reachable".into())) } else { Ok(()) }
     }
 
-    async fn pass(&self, latency: Duration) {
-        if !latency.is_zero() {
-            self.clock.sleep(latency).await;
+    async fn pass(&self, ms: u64) {
+        if ms > 0 {
+            self.clock.sleep(Duration::from_millis(ms)).await;
         }
     }
 }

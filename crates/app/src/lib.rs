@@ -36,7 +36,7 @@ pub use principal::Principal;
 
 use doos_ports::Ports;
 use futures::future::BoxFuture;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The application: its ports, its limits, and the little it keeps in memory.
 pub struct App {
@@ -46,9 +46,14 @@ pub struct App {
     pub catalog: catalog::Catalog,
     pub counters: counters::Counters,
     pub keys: keys::InFlight,
+    /// Set by whoever exports traces: links a group's span to the trace of one of its messages.
+    pub trace_links: OnceLock<TraceLink>,
     pub(crate) watchers: watch::Watchers,
     pub(crate) writer: writer::Writer,
 }
+
+/// Takes the span of a group and the `traceparent` of a message in it.
+pub type TraceLink = Box<dyn Fn(&tracing::Span, &str) + Send + Sync>;
 
 /// Work that must run beside the application for it to make progress; the owner of the executor spawns it.
 pub struct Loop {
@@ -65,7 +70,20 @@ impl App {
         let counters = counters::Counters::default();
         let keys = keys::InFlight::default();
         let watchers = watch::Watchers::default();
-        Ok((Arc::new(Self { ports, options, ids, catalog, counters, keys, watchers, writer }), loops))
+        Ok((
+            Arc::new(Self {
+                ports,
+                options,
+                ids,
+                catalog,
+                counters,
+                keys,
+                trace_links: OnceLock::new(),
+                watchers,
+                writer,
+            }),
+            loops,
+        ))
     }
 
     /// Changes of orders waiting for their group, over all shards.

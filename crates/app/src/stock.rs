@@ -2,8 +2,11 @@
 
 use doos_domain::answer::Answer;
 use doos_domain::ids::ProductId;
+use doos_domain::order::Order;
 use doos_domain::stock::{Book, Command, Movement, Outcome};
-use doos_ports::stock_gate::Level;
+use doos_ports::stock_gate::{Hold, Level};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::keys::{Arrival, Key};
 use crate::{App, Error, Principal, Result};
@@ -110,18 +113,26 @@ impl App {
     }
 
     /// Rebuilds the gate from the ledger and the orders inventory has not decided about; done before the node opens.
+    /// The rows stay locked until the gate has them, so that they and the decisions are of one instant: an order decided
+    /// a moment ago must not be held on top of its deduction.
     pub async fn rebuild_gate(&self) -> Result<usize> {
         let undecided = self.ports.orders.undecided().await?;
+        let products = self.ports.ledger.rows().await?.iter().map(|row| row.product_id).collect();
+        let orders = undecided.iter().map(|order| order.id).collect();
+        let snapshot = self.ports.ledger.lock(products, orders).await?;
+        let decided: BTreeSet<_> = snapshot.decisions().iter().map(|decision| decision.order_id).collect();
         let deadline = self.ports.clock.now().plus_millis(i64::try_from(self.options.hold_deadline_ms).unwrap_or(0));
-        let hold = |order: &std::sync::Arc<doos_domain::order::Order>| doos_ports::stock_gate::Hold {
-            order_id: order.id,
-            lines: order.demands(),
-            key: None,
-            deadline,
-        };
-        let holds: Vec<_> = undecided.iter().map(hold).collect();
+        let open = undecided.iter().filter(|order| !decided.contains(&order.id));
+        let hold = |order: &Arc<Order>| Hold { order_id: order.id, lines: order.demands(), key: None, deadline };
+        let holds: Vec<_> = open.map(hold).collect();
         let count = holds.len();
-        self.ports.gate.rebuild(self.ports.ledger.rows().await?, holds).await?;
+        self.ports.gate.rebuild(snapshot.rows(), holds).await?;
         Ok(count)
+    }
+
+    /// Tells the gate once more what the ledger has committed, in case a notice was lost. Newer rows win.
+    pub async fn refresh_gate(&self) -> Result<()> {
+        let rows = self.ports.ledger.rows().await?;
+        Ok(self.ports.gate.decided(rows, Vec::new()).await?)
     }
 }

@@ -162,16 +162,37 @@ fn summed_up(found: Vec<Found>, cut: Option<Cut>, loss: Option<Loss>) -> Recover
 
 /// Throws away what a crash left half made and lists the segments in order.
 fn tidy_and_list(disk: &dyn Disk) -> Result<Vec<(Position, String)>, Error> {
-    let mut names = Vec::new();
     for name in disk.list().map_err(Error::io("list", "the journal's directory"))? {
         if name.ends_with(".tmp") {
             disk.remove(&name).map_err(Error::io("remove", &name))?;
-        } else if let Some(base) = base_of_name(&name) {
+        }
+    }
+    list(disk)
+}
+
+/// The segments in order, by the position each begins at.
+pub(crate) fn list(disk: &dyn Disk) -> Result<Vec<(Position, String)>, Error> {
+    let mut names = Vec::new();
+    for name in disk.list().map_err(Error::io("list", "the journal's directory"))? {
+        if let Some(base) = base_of_name(&name) {
             names.push((base?, name));
         }
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Segments that may be believed, and where the last group in them ends; nothing is changed on disk. Damage refuses.
+pub(crate) fn believed(
+    disk: &dyn Disk,
+    names: &[(Position, String)],
+) -> Result<(Vec<Arc<Segment>>, Position), Error> {
+    let (found, damage) = examine_all(disk, names)?;
+    if let Some(damage) = damage {
+        return Err(damage.refusal());
+    }
+    let end = found.last().map_or(0, Found::end);
+    Ok((found.into_iter().map(|found| Arc::new(found.segment)).collect(), end))
 }
 
 /// Believes segment after segment until one does not fit.

@@ -57,7 +57,8 @@ pub trait Carrier: Send + Sync {
     /// Hands a parcel over; idempotent by the order's id. Returns the tracking number.
     async fn ship(&self, order: OrderId, parcel: &Parcel) -> Result<String, OutsideError>;
 
-    /// Calls a parcel back; asking twice is harmless.
+    /// Calls a parcel back; asking twice is harmless. An empty tracking number is one that the caller never learnt. A
+    /// parcel that is not on its way is refused.
     async fn recall(&self, order: OrderId, tracking: &str) -> Result<(), OutsideError>;
 
     /// Whether the parcel has arrived.

@@ -13,17 +13,20 @@ use crate::{Ran, Role};
 
 const EVERY: Duration = Duration::from_secs(1);
 const LEAP_MS_MAX: i64 = 60_000;
+/// A notice to the gate that got lost may cost so much time, and never a piece.
+const REFRESH_EVERY: Duration = Duration::from_secs(30);
 
 pub struct Timeouts {
     app: Arc<App>,
     /// Where the pass over unpaid orders goes on.
     after: Option<OrderId>,
     last: Option<(Timestamp, Duration)>,
+    refreshed: Duration,
 }
 
 impl Timeouts {
     pub const fn new(app: Arc<App>) -> Self {
-        Self { app, after: None, last: None }
+        Self { app, after: None, last: None, refreshed: Duration::ZERO }
     }
 
     /// Compares how far both clocks have moved since the last look.
@@ -49,6 +52,11 @@ impl Role for Timeouts {
         }
         let ended = self.app.sweep_holds(now).await?;
         self.after = self.app.sweep_unpaid(now, self.after).await?;
+        let monotonic = self.app.ports.clock.monotonic();
+        if monotonic.saturating_sub(self.refreshed) >= REFRESH_EVERY {
+            self.app.refresh_gate().await?;
+            self.refreshed = monotonic;
+        }
         Ok(if ended > 0 || self.after.is_some() { Ran::Worked } else { Ran::Idle })
     }
 

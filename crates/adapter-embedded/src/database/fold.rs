@@ -3,9 +3,10 @@
 //! Several versions of an order or a doc become one write of the last. Applying the same records twice changes
 //! nothing, so a power cut that takes the database back only costs the work again.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 use rusqlite::types::Value;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use super::rows::{equals, values};
 use super::schema::{FOLDED, UNREAD_FLOOR, put_meta};
@@ -24,6 +25,30 @@ pub(crate) struct AnswersKept {
 
 pub(crate) struct Folding<'a> {
     transaction: Transaction<'a>,
+}
+
+struct DocStatements {
+    put: String,
+    delete: String,
+}
+
+/// The statements of each table of docs; they hang on nothing but its columns.
+static DOC_STATEMENTS: LazyLock<HashMap<Table, DocStatements>> =
+    LazyLock::new(|| Table::ALL.into_iter().map(|table| (table, doc_statements(table))).collect());
+
+fn doc_statements(table: Table) -> DocStatements {
+    let layout = table.layout();
+    let mut names: Vec<_> = layout.key.iter().map(|column| column.name()).collect();
+    if let Owner::Column(name) = layout.owner {
+        names.push(name);
+    }
+    names.extend(["position", "doc"]);
+    let places: Vec<_> = (1..=names.len()).map(|index| format!("?{index}")).collect();
+    let (names, places) = (names.join(", "), places.join(", "));
+    DocStatements {
+        put: format!("INSERT OR REPLACE INTO {} ({names}) VALUES ({places})", layout.name),
+        delete: format!("DELETE FROM {} WHERE {}", layout.name, equals(layout.key)),
+    }
 }
 
 fn failed(source: rusqlite::Error) -> Error {
@@ -70,9 +95,9 @@ impl<'a> Folding<'a> {
                 (head.id.cast_signed(), head.user.cast_signed(), head.status, head.version, head.created_ms, *doc),
             ),
             Record::Message(head, doc) => self.execute(
-                "INSERT OR REPLACE INTO messages (position, order_id, consumer, asks_for_stock, doc)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                (at, head.order.cast_signed(), head.to.name(), head.asks_for_stock, *doc),
+                "INSERT OR REPLACE INTO messages (position, order_id, consumer, asks_for_stock, with_order, doc)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                (at, head.order.cast_signed(), head.to.name(), head.asks_for_stock, head.with_order, *doc),
             ),
             Record::Answer(head, doc) => self.execute(
                 "INSERT OR REPLACE INTO answers (position, hash, at_ms, scope, key, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -87,22 +112,16 @@ impl<'a> Folding<'a> {
     }
 
     fn write_doc(&self, at: i64, head: &DocHead, doc: &str) -> Result<()> {
-        let layout = head.table.layout();
         let mut params = values(head.table, &head.key)?;
+        let DocStatements { put, delete } = &DOC_STATEMENTS[&head.table];
         if head.deleted {
-            let sql = format!("DELETE FROM {} WHERE {}", layout.name, equals(layout.key));
-            return self.execute(&sql, params_from_iter(params));
+            return self.execute(delete, params_from_iter(params));
         }
-        let mut names: Vec<_> = layout.key.iter().map(|column| column.name()).collect();
-        if let Owner::Column(name) = layout.owner {
-            names.push(name);
+        if let Owner::Column(_) = head.table.layout().owner {
             params.push(Value::Integer(head.owner.cast_signed()));
         }
         params.extend([Value::Integer(at), Value::Text(doc.to_owned())]);
-        let places: Vec<_> = (1..=params.len()).map(|index| format!("?{index}")).collect();
-        let (names, places) = (names.join(", "), places.join(", "));
-        let sql = format!("INSERT OR REPLACE INTO {} ({names}, position, doc) VALUES ({places})", layout.name);
-        self.execute(&sql, params_from_iter(params))
+        self.execute(put, params_from_iter(params))
     }
 
     fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<()> {

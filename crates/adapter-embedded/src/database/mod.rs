@@ -13,5 +13,5 @@ mod schema;
 
 pub(crate) use fold::{AnswersKept, Folding};
 pub(crate) use pool::Pool;
-pub(crate) use rows::{ListSpan, OrderRow, Reading};
+pub(crate) use rows::{ListSpan, Reading};
 pub(crate) use schema::{FILE_NAME, FOLDED, UNREAD_FLOOR, meta, open_for_folding, open_for_reading, put_meta};

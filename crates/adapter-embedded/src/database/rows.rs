@@ -18,7 +18,7 @@ pub(crate) struct OrderRow {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ListSpan {
     Newest { user: Option<u64>, status: Option<u8>, before: u64 },
-    Oldest { status: u8, created_before_ms: i64, after: u64 },
+    Oldest { status: u8, created_before_ms: i64, after: u64, below: u64 },
 }
 
 pub(crate) struct Reading<'a> {
@@ -85,7 +85,8 @@ impl<'a> Reading<'a> {
 
     /// The highest id that was ever stored or given up; 0 if none was.
     pub fn newest_id(&self) -> Result<u64> {
-        let sql = "SELECT max(coalesce((SELECT max(id) FROM orders), 0), coalesce((SELECT max(order_id) FROM voids), 0))";
+        let sql =
+            "SELECT max(coalesce((SELECT max(id) FROM orders), 0), coalesce((SELECT max(order_id) FROM voids), 0))";
         Ok(self.row(sql, [], |row| number(row, 0))?.unwrap_or_default())
     }
 
@@ -108,9 +109,10 @@ impl<'a> Reading<'a> {
                  WHERE user_id = ?1 AND status = ?2 AND id < ?3 ORDER BY id DESC",
                 vec![signed(user), status.into(), signed(before)],
             ),
-            ListSpan::Oldest { status, created_before_ms, after } => (
-                "SELECT id, version, doc FROM orders WHERE status = ?1 AND id > ?2 AND created_ms < ?3 ORDER BY id",
-                vec![status.into(), signed(after), created_before_ms],
+            ListSpan::Oldest { status, created_before_ms, after, below } => (
+                "SELECT id, version, doc FROM orders WHERE status = ?1 AND id > ?2 AND id < ?3 AND created_ms < ?4
+                 ORDER BY id",
+                vec![status.into(), signed(after), signed(below), created_before_ms],
             ),
         };
         self.each(sql, params_from_iter(params), |row| {
@@ -141,10 +143,10 @@ impl<'a> Reading<'a> {
         self.row("SELECT doc FROM messages WHERE position = ?1", [position.cast_signed()], |row| row.get(0))
     }
 
-    /// An order's messages with their positions, oldest first.
+    /// The messages written with an order and their positions, oldest first.
     pub fn messages_of(&self, order: u64) -> Result<Vec<(u64, String)>> {
         let mut messages = Vec::new();
-        let sql = "SELECT position, doc FROM messages WHERE order_id = ?1 ORDER BY position";
+        let sql = "SELECT position, doc FROM messages WHERE order_id = ?1 AND with_order ORDER BY position";
         self.each(sql, [order.cast_signed()], |row| {
             let read = || Ok((number(row, 0)?, row.get(1)?));
             messages.push(read().map_err(failed)?);
@@ -221,7 +223,7 @@ impl<'a> Reading<'a> {
 
     /// Hands every doc of a table to `visit`, oldest first.
     pub fn all_docs(&self, table: Table, mut visit: impl FnMut(&str) -> Result<()>) -> Result<()> {
-        self.each_doc(table, "1 = 1", Vec::new(), |_, _, doc| visit(doc))
+        self.each_doc(table, "1 = 1 ORDER BY position", Vec::new(), |_, _, doc| visit(doc))
     }
 
     fn each_doc(
@@ -237,10 +239,11 @@ impl<'a> Reading<'a> {
         self.each(&sql, params_from_iter(params), |row| {
             let position = number(row, 0).map_err(failed)?;
             let key = key_of(row, layout.key).map_err(failed)?;
-            let doc = row.get_ref(1).map_err(failed)?.as_str().map_err(|error| Error::Row {
-                what: format!("a row of {}", layout.name),
-                found: error.to_string(),
-            })?;
+            let doc = row
+                .get_ref(1)
+                .map_err(failed)?
+                .as_str()
+                .map_err(|error| Error::Row { what: format!("a row of {}", layout.name), found: error.to_string() })?;
             visit(position, key, doc).map(|()| true)
         })
     }

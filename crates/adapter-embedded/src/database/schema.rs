@@ -26,7 +26,7 @@ CREATE INDEX orders_by_user ON orders (user_id);
 CREATE INDEX orders_by_status ON orders (status);
 CREATE TABLE messages (
   position INTEGER PRIMARY KEY, order_id INTEGER NOT NULL, consumer TEXT NOT NULL, asks_for_stock INTEGER NOT NULL,
-  doc TEXT NOT NULL
+  with_order INTEGER NOT NULL, doc TEXT NOT NULL
 ) STRICT;
 CREATE INDEX messages_by_order ON messages (order_id);
 CREATE TABLE answers (
@@ -96,16 +96,12 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn version_of(connection: &Connection) -> Result<i64> {
-    connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(Error::database("read the schema of"))
+    connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(Error::database("read the schema of"))
 }
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {
     let docs: String = Table::ALL.into_iter().map(docs_table).collect();
-    connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE;\n{FIXED_TABLES}{docs}PRAGMA user_version = {SCHEMA};\nCOMMIT;"
-    ))
+    connection.execute_batch(&format!("BEGIN IMMEDIATE;\n{FIXED_TABLES}{docs}PRAGMA user_version = {SCHEMA};\nCOMMIT;"))
 }
 
 /// A number from the table of such; 0 if it was never written.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::record::slot;
 
 /// Dead letters in the order they are shown: oldest first.
-pub(crate) type ParkedKey = (i64, u64, MessageId);
+type ParkedKey = (i64, u64, MessageId);
 
 #[derive(Debug, Default)]
 struct Line {

@@ -10,6 +10,6 @@ mod mailbox;
 mod recent;
 
 pub(crate) use changes::Changes;
-pub(crate) use inbox_index::{InboxIndex, ParkedKey};
+pub(crate) use inbox_index::InboxIndex;
 pub(crate) use mailbox::{Mailbox, Unread};
 pub(crate) use recent::RecentOrders;

@@ -26,7 +26,10 @@ pub(super) enum Event {
     Declined(Settled),
     /// Closed because the shop asked for it.
     Closed(Settled),
-    Refunded { refund_id: RefundId, of: Settled },
+    Refunded {
+        refund_id: RefundId,
+        of: Settled,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,9 +183,7 @@ pub(super) fn refund_reference(refund_id: &RefundId) -> String {
 
 fn answer(charge: &Charge, settlement: Settlement) -> AttemptAnswer {
     match settlement {
-        Settlement::Captured => {
-            AttemptAnswer::Captured { provider_reference: capture_reference(&charge.attempt_id) }
-        }
+        Settlement::Captured => AttemptAnswer::Captured { provider_reference: capture_reference(&charge.attempt_id) },
         Settlement::Declined => AttemptAnswer::Closed { cause: "declined".into() },
         Settlement::Closed => AttemptAnswer::Closed { cause: "closed".into() },
     }

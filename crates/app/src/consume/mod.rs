@@ -28,7 +28,9 @@ use doos_domain::time::Timestamp;
 use doos_ports::bus::Subscription;
 use doos_ports::inbox::Progress;
 use doos_ports::order_store::CommitError;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use tracing::Instrument;
 
 use crate::App;
 use line::{Item, Line};
@@ -130,7 +132,9 @@ impl<H: Handler> Consumption<H> {
         let messages = due.len() + fresh.len();
         let position = fresh.last().map(|delivery| delivery.position);
         let line = Line::form(&*self.app.ports.inbox, self.handler.consumer(), due, fresh).await?;
-        match self.settle(&line, now).await {
+        let span = tracing::info_span!("consume", consumer = %self.handler.consumer(), messages);
+        self.link_traces(&span, &line);
+        match self.settle(&line, now).instrument(span).await {
             // One item spoils the group: find it by going one by one.
             Err(error) if !error.is_worth_a_retry() => self.settle_one_by_one(line, now).await?,
             settled => settled?,
@@ -139,6 +143,15 @@ impl<H: Handler> Consumption<H> {
             self.subscription.acknowledge(position).await?;
         }
         Ok(Ran::Worked { messages })
+    }
+
+    /// A group joins many traces; each is linked once.
+    fn link_traces(&self, span: &tracing::Span, line: &Line) {
+        let Some(link) = self.app.trace_links.get() else { return };
+        let traces: BTreeSet<&str> = line.first.iter().filter_map(|item| item.message.trace.as_deref()).collect();
+        for trace in traces {
+            link(span, trace);
+        }
     }
 
     async fn settle(&mut self, line: &Line, now: Timestamp) -> doos_ports::Result<()> {

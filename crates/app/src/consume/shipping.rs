@@ -4,6 +4,7 @@
 //! once; the first failure is told to the order, every further one is only tried again.
 
 use async_trait::async_trait;
+use doos_domain::ids::OrderId;
 use doos_domain::message::{Body, Consumer, Message};
 use doos_domain::order::Status;
 use doos_domain::shipping::{Parcel, Shipment};
@@ -66,14 +67,7 @@ async fn handle(app: &App, task: &Task, now: Timestamp) -> doos_ports::Result<(V
     match &task.message.body {
         Body::ShipOrder { parcel } => ship(app, task, parcel, now).await,
         Body::RecallShipment { tracking } => {
-            let recalled = app.with_deadline(app.ports.carrier.recall(task.message.order_id, tracking)).await;
-            match recalled {
-                Ok(()) => {
-                    app.counters.carrier_recalls.add(1);
-                    Ok((Verdict::Done, Handled::default()))
-                }
-                Err(error) => Ok((Verdict::Retry(error.to_string()), Handled::default())),
-            }
+            Ok((recall(app, task.message.order_id, tracking).await, Handled::default()))
         }
         other => Ok((Verdict::Failed(format!("shipping does not know {}", other.event())), Handled::default())),
     }
@@ -83,14 +77,11 @@ async fn ship(app: &App, task: &Task, parcel: &Parcel, now: Timestamp) -> doos_p
     let message = &task.message;
     let order = app.ports.orders.load(message.order_id).await?;
     let wanted = order.is_some_and(|order| matches!(order.status, Status::Paid | Status::ShipFailed));
-    // A parcel whose order was cancelled after an unclear try may be on its way all the same; the carrier is asked
-    // once more only while the order wants it, and a recall stands in line behind this message if it came to that.
-    if !wanted && task.tries == 0 {
-        return Ok((Verdict::Done, Handled::default()));
-    }
     if !wanted {
-        let recalled = app.with_deadline(app.ports.carrier.recall(message.order_id, "")).await;
-        let verdict = recalled.map_or_else(|error| Verdict::Retry(error.to_string()), |()| Verdict::Done);
+        // An earlier try may have handed the parcel over all the same: its outcome was unclear, or was lost with the
+        // process. A parcel that was booked is the order's own, and the order has been told of it.
+        let booked = app.ports.shipments.find(message.order_id).await?.is_some();
+        let verdict = if booked { Verdict::Done } else { recall(app, message.order_id, "").await };
         return Ok((verdict, Handled::default()));
     }
     match app.with_deadline(app.ports.carrier.ship(message.order_id, parcel)).await {
@@ -110,5 +101,17 @@ async fn ship(app: &App, task: &Task, parcel: &Parcel, now: Timestamp) -> doos_p
             let told = (task.tries == 0).then(|| message.reply(now, Body::ShipmentFailed { cause: cause.clone() }));
             Ok((Verdict::Retry(cause), Handled { shipment: None, told }))
         }
+    }
+}
+
+/// Calls a parcel back. A carrier that refuses has nothing on its way, so there is nothing left to do.
+async fn recall(app: &App, order: OrderId, tracking: &str) -> Verdict {
+    match app.with_deadline(app.ports.carrier.recall(order, tracking)).await {
+        Ok(()) => {
+            app.counters.carrier_recalls.add(1);
+            Verdict::Done
+        }
+        Err(OutsideError::Refused(_)) => Verdict::Done,
+        Err(OutsideError::Unclear(cause)) => Verdict::Retry(cause),
     }
 }

@@ -73,20 +73,19 @@ impl Order {
         }
     }
 
-    /// The carrier took the parcel. If the order was cancelled meanwhile, the parcel is called back.
+    /// The carrier took the parcel. If the order was cancelled meanwhile, or shipped in another way, this parcel is
+    /// called back.
     pub fn carrier_took_it(&self, tracking: &str, retried: bool, cause: &Cause) -> Verdict {
-        if self.status == Status::Cancelled && !self.goods_out && self.tracking.is_none() {
-            let mut draft = Draft::of(self, cause);
-            draft.order.tracking = Some(tracking.to_owned());
-            draft.send(Body::RecallShipment { tracking: tracking.to_owned() });
-            return draft.changed();
+        if matches!(self.status, Status::Paid | Status::ShipFailed) {
+            return self.ship(tracking, if retried { "shipped_on_retry" } else { "shipped" }, cause);
         }
-        match self.status {
-            Status::Paid | Status::ShipFailed => {
-                self.ship(tracking, if retried { "shipped_on_retry" } else { "shipped" }, cause)
-            }
-            _ => Ok(Outcome::Unchanged),
+        let known = [&self.tracking, &self.recalled].into_iter().any(|known| known.as_deref() == Some(tracking));
+        if known || self.status.awaits_payment() {
+            return Ok(Outcome::Unchanged);
         }
+        let mut draft = Draft::of(self, cause);
+        draft.recall(tracking.to_owned());
+        draft.changed()
     }
 
     pub fn shipping_failed(&self, why: &str, cause: &Cause) -> Verdict {
@@ -134,17 +133,24 @@ impl Order {
 }
 
 impl Draft<'_> {
-    /// One way out for every cancel: stock is asked back unless the goods are out, or inventory said there was none;
-    /// an open attempt is closed, captured money goes back.
+    /// One way out for every cancel: goods that are out are called back, else stock is asked back unless inventory said
+    /// there was none; an open attempt is closed, captured money goes back.
     pub(super) fn cancel(&mut self, reason: CancelReason) {
         self.order.cancel_reason = Some(reason);
         self.move_to(Status::Cancelled, reason.name());
         self.close_open_attempt();
         self.refund_all();
-        if !self.order.goods_out && reason != CancelReason::OutOfStock {
+        if self.order.goods_out {
+            self.recall(self.order.tracking.clone().unwrap_or_default());
+        } else if reason != CancelReason::OutOfStock {
             let lines = self.order.demands();
             self.send(Body::ReleaseStock { lines });
         }
+    }
+
+    fn recall(&mut self, tracking: String) {
+        self.order.recalled = Some(tracking.clone());
+        self.send(Body::RecallShipment { tracking });
     }
 
     fn return_stock(&mut self) {

@@ -65,7 +65,7 @@ fn table() -> Vec<(Command, Cells)> {
                 ("confirmed+closing", "cancelled(operator) closing: ReleaseStock"),
                 ("confirmed+closed", "cancelled(operator) closed: ReleaseStock"),
                 ("paid ship_failed", "cancelled(operator) captured: RefundPayment ReleaseStock"),
-                ("shipped", "cancelled(operator) captured: RefundPayment"),
+                ("shipped", "cancelled(operator) captured: RefundPayment RecallShipment"),
                 ("delivered returned", "illegal"),
                 ("cancelled cancelled+closing cancelled+refunding cancelled+parcel", "nothing"),
             ],

@@ -25,6 +25,7 @@ pub mod inbox;
 pub mod order_consume;
 pub mod order_lists;
 pub mod order_store;
+pub mod outside;
 pub mod payment_book;
 pub mod scene;
 pub mod shipment_store;

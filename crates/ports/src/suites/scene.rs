@@ -234,8 +234,7 @@ impl Scene {
     /// Brings goods into the ledger.
     pub async fn receive(&self, product_number: u64, qty: u32, reference: &str) {
         let locks = self.ports.ledger.lock(vec![product(product_number)], vec![]).await.expect("rows can be locked");
-        let command =
-            Command::Receive { reference: reference.to_owned(), product_id: product(product_number), qty };
+        let command = Command::Receive { reference: reference.to_owned(), product_id: product(product_number), qty };
         let changes = self.decide(locks.rows(), locks.decisions(), &[command]);
         locks.commit(changes, None, None).await.expect("a receipt is booked");
     }

@@ -1,0 +1,136 @@
+//! One request and its reply: trace, routing, problems written out, numbers counted.
+//!
+//! What holds: everything that is the same for every path is done here, once; a handler sees only its own work. Every
+//! refusal leaves as a problem with the trace id, and a handler that panics is a refusal too.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, Request, Response};
+use futures::FutureExt as _;
+use hyper::body::Incoming;
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use tower::ServiceExt as _;
+use tracing::Instrument as _;
+
+use crate::limits::RATE_LIMIT;
+use crate::listen::{Activity, Door, Reply, Serves};
+use crate::problem::Problem;
+use crate::rest::Route;
+use crate::state::{Scope, State};
+use crate::trace::Trace;
+
+const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
+const TRACEPARENT: &str = "traceparent";
+
+/// Where a request came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    pub peer: IpAddr,
+    pub door: Door,
+}
+
+pub struct Exchange {
+    pub state: Arc<State>,
+    pub rest: Router,
+    pub operations: Router,
+    pub grpc: Router,
+}
+
+impl Exchange {
+    pub async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        origin: Origin,
+        activity: Arc<Activity>,
+    ) -> Response<Reply> {
+        let in_flight = activity.begin();
+        let response = self.answer(request.map(Body::new), origin).await;
+        response.map(|body| Reply::new(body, in_flight))
+    }
+
+    /// The reply to one request, whatever it came over.
+    pub async fn answer(&self, mut request: Request<Body>, origin: Origin) -> Response<Body> {
+        let clock = &self.state.app.ports.clock;
+        let started = clock.monotonic();
+        let sent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+        let trace = Trace::arriving(sent, &**clock);
+        let trace_id = trace.trace_id();
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let span = tracing::info_span!("request", trace_id, %method, path);
+        let hook = self.state.extra.span.as_ref();
+        let traceparent = hook.and_then(|hook| hook(&span, sent)).unwrap_or_else(|| trace.to_string());
+        let scope = Arc::new(Scope {
+            trace,
+            traceparent,
+            peer: origin.peer,
+            is_local: origin.door.is_local,
+            rate_left: OnceLock::new(),
+        });
+        request.extensions_mut().insert(Arc::clone(&scope));
+        let router = self.router(origin.door.serves, request.headers());
+        let handled = AssertUnwindSafe(router.oneshot(request)).catch_unwind();
+        async {
+            let mut response = match handled.await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(_) => axum::response::IntoResponse::into_response(
+                    Problem::new("internal", "the request failed inside").because("a handler panicked"),
+                ),
+            };
+            let route = response.extensions().get::<Route>().copied().unwrap_or(Route::UNKNOWN);
+            if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+                problem.log();
+                let headers = std::mem::take(response.headers_mut());
+                response = problem.render(&path, &trace_id);
+                merge(response.headers_mut(), headers);
+            }
+            self.close(&mut response, &scope, &trace_id);
+            let took = clock.monotonic().saturating_sub(started);
+            self.state.metrics.requests.observe(route, &method, response.status(), took);
+            response
+        }
+        .instrument(span)
+        .await
+    }
+
+    fn router(&self, serves: Serves, headers: &HeaderMap) -> Router {
+        let is_grpc = || {
+            let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+            kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
+        };
+        match serves {
+            Serves::Operations => self.operations.clone(),
+            Serves::Grpc => self.grpc.clone(),
+            Serves::Everything if is_grpc() => self.grpc.clone(),
+            Serves::Everything => self.rest.clone(),
+        }
+    }
+
+    fn close(&self, response: &mut Response<Body>, scope: &Scope, trace_id: &str) {
+        let headers = response.headers_mut();
+        if let Ok(value) = HeaderValue::try_from(trace_id) {
+            headers.insert(TRACE_ID, value);
+        }
+        if let Some(left) = scope.rate_left.get()
+            && let Ok(value) = HeaderValue::try_from(format!("\"principal\";r={left}"))
+        {
+            headers.entry(RATE_LIMIT).or_insert(value);
+        }
+        headers.entry("x-content-type-options").or_insert(HeaderValue::from_static("nosniff"));
+    }
+}
+
+/// Headers that the router set beside a problem, such as `Allow`, stay; the problem's own win.
+fn merge(headers: &mut HeaderMap, more: HeaderMap) {
+    for (name, value) in more {
+        if let Some(name) = name
+            && name != axum::http::header::CONTENT_LENGTH
+        {
+            headers.entry(name).or_insert(value);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The REST interface: one table of routes, and the answers they have in common.
+//!
+//! What holds: every route stands in [`table`], with what it is called in the OpenAPI document; a test compares the
+//! two. Unknown paths and wrong methods are problems like every other refusal.
+
+pub mod admin;
+pub mod operations;
+pub mod orders;
+pub mod pages;
+pub mod payments;
+pub mod products;
+pub mod stock;
+pub mod stream;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
+use axum::routing::{MethodRouter, get, post};
+use doos_domain::answer::Answer;
+use serde::Deserialize;
+use std::sync::Arc;
+
+use crate::problem::Problem;
+use crate::state::State;
+
+pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// A route's template, under which its requests are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route(pub &'static str);
+
+impl Route {
+    pub const UNKNOWN: Self = Self("unknown");
+    const FILES: Self = Self("files");
+}
+
+pub struct Entry {
+    pub route: Route,
+    methods: MethodRouter<Arc<State>>,
+    /// Method and path of each operation in the OpenAPI document.
+    pub documented: &'static [(&'static str, &'static str)],
+}
+
+fn entry(
+    template: &'static str,
+    methods: MethodRouter<Arc<State>>,
+    documented: &'static [(&'static str, &'static str)],
+) -> Entry {
+    Entry { route: Route(template), methods, documented }
+}
+
+/// Every route but the static files.
+pub fn table() -> Vec<Entry> {
+    let mut entries = business();
+    entries.extend(back_office());
+    entries.extend(operations_table());
+    entries.extend([
+        entry("/openapi.json", get(pages::openapi), &[("get", "/openapi.json")]),
+        entry("/docs/errors/{code}", get(pages::error_page), &[("get", "/docs/errors/{code}")]),
+    ]);
+    entries
+}
+
+fn business() -> Vec<Entry> {
+    vec![
+        entry(
+            "/v1/orders",
+            get(orders::list).post(orders::place),
+            &[("get", "/v1/orders"), ("post", "/v1/orders")],
+        ),
+        entry("/orders", get(pages::orders).post(orders::place), &[("get", "/orders"), ("post", "/orders")]),
+        entry("/v1/order/create", post(orders::place), &[("post", "/v1/order/create")]),
+        entry(
+            "/v1/orders/{order_id}",
+            get(orders::read).post(orders::steer),
+            &[
+                ("get", "/v1/orders/{order_id}"),
+                ("post", "/v1/orders/{order_id}:cancel"),
+                ("post", "/v1/orders/{order_id}:pay"),
+                ("post", "/v1/orders/{order_id}:ship"),
+                ("post", "/v1/orders/{order_id}:deliver"),
+                ("post", "/v1/orders/{order_id}:return"),
+            ],
+        ),
+        entry("/orders/{order_id}", get(pages::order), &[("get", "/orders/{order_id}")]),
+        entry("/v1/orders/{order_id}/history", get(orders::history), &[("get", "/v1/orders/{order_id}/history")]),
+        entry("/v1/stream", get(stream::stream), &[("get", "/v1/stream")]),
+        entry(
+            "/v1/products",
+            get(products::list).post(products::create),
+            &[("get", "/v1/products"), ("post", "/v1/products")],
+        ),
+        entry(
+            "/v1/products/{product_id}",
+            get(products::read).patch(products::update),
+            &[("get", "/v1/products/{product_id}"), ("patch", "/v1/products/{product_id}")],
+        ),
+        entry(
+            "/v1/stock/{product_id}",
+            get(stock::read).post(stock::adjust),
+            &[
+                ("get", "/v1/stock/{product_id}"),
+                ("post", "/v1/stock/{product_id}:receive"),
+                ("post", "/v1/stock/{product_id}:write-off"),
+            ],
+        ),
+        entry(
+            "/v1/stock/{product_id}/movements",
+            get(stock::movements),
+            &[("get", "/v1/stock/{product_id}/movements")],
+        ),
+        entry("/v1/payments/callback", post(payments::callback), &[("post", "/v1/payments/callback")]),
+    ]
+}
+
+fn back_office() -> Vec<Entry> {
+    vec![
+        entry(
+            "/v1/admin/orders/{order_id}/messages",
+            get(admin::messages),
+            &[("get", "/v1/admin/orders/{order_id}/messages")],
+        ),
+        entry("/v1/admin/dead-letters", get(admin::dead_letters), &[("get", "/v1/admin/dead-letters")]),
+        entry(
+            // Ids contain slashes.
+            "/v1/admin/dead-letters/{*id}",
+            get(admin::dead_letter).post(admin::settle_dead_letter),
+            &[
+                ("get", "/v1/admin/dead-letters/{id}"),
+                ("post", "/v1/admin/dead-letters/{id}:replay"),
+                ("post", "/v1/admin/dead-letters/{id}:discard"),
+            ],
+        ),
+        entry("/v1/admin/audit", get(admin::audit), &[("get", "/v1/admin/audit")]),
+    ]
+}
+
+fn operations_table() -> Vec<Entry> {
+    vec![
+        entry("/livez", get(operations::livez), &[("get", "/livez")]),
+        entry("/readyz", get(operations::readyz), &[("get", "/readyz")]),
+        entry("/metrics", get(operations::metrics), &[("get", "/metrics")]),
+    ]
+}
+
+/// Every route under which requests are counted.
+pub fn routes() -> impl Iterator<Item = Route> {
+    table().into_iter().map(|entry| entry.route).chain([Route::FILES])
+}
+
+/// Everything of the main port but gRPC.
+pub fn router(state: &Arc<State>) -> Router {
+    let files = crate::assets::paths().map(|path| (path, Route::FILES, get(pages::file)));
+    finish(state, table().into_iter().map(|entry| (entry.route.0, entry.route, entry.methods)).chain(files))
+}
+
+/// Only what whoever runs the node looks at.
+pub fn operations_router(state: &Arc<State>) -> Router {
+    finish(state, operations_table().into_iter().map(|entry| (entry.route.0, entry.route, entry.methods)))
+}
+
+fn finish(
+    state: &Arc<State>,
+    entries: impl Iterator<Item = (&'static str, Route, MethodRouter<Arc<State>>)>,
+) -> Router {
+    let mut router = Router::new();
+    for (path, route, methods) in entries {
+        let tagged = axum::middleware::map_response(move |mut response: axum::response::Response| async move {
+            response.extensions_mut().insert(route);
+            response
+        });
+        router = router.route(path, methods.layer(tagged));
+    }
+    router
+        .fallback(|uri: Uri| async move {
+            Problem::new("not_found", format!("there is nothing at {}", shortened(uri.path())))
+        })
+        .method_not_allowed_fallback(|| async { method_not_allowed() })
+        .with_state(Arc::clone(state))
+}
+
+pub fn method_not_allowed() -> Problem {
+    Problem::new("method_not_allowed", "this path does not know that method")
+}
+
+fn shortened(path: &str) -> String {
+    path.chars().take(128).collect()
+}
+
+/// `ID:VERB` at the end of a path.
+pub fn split_verb(text: &str) -> Option<(&str, &str)> {
+    text.rsplit_once(':').filter(|(_, verb)| !verb.is_empty())
+}
+
+pub fn json(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The stored answer, as it was given the first time.
+pub fn replayed(answer: Answer) -> Response<Body> {
+    #[derive(Deserialize)]
+    struct About {
+        order_id: Option<String>,
+        version: Option<u32>,
+    }
+    let about: Option<About> = serde_json::from_str(&answer.body).ok();
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = json(status, answer.body);
+    let headers = response.headers_mut();
+    headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    if let Some(About { order_id: Some(id), version }) = about {
+        set(headers, LOCATION, (status == StatusCode::CREATED).then(|| format!("/v1/orders/{id}")));
+        set(headers, ETAG, version.map(|version| format!("\"{version}\"")));
+    }
+    response
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+        headers.insert(name, value);
+    }
+}

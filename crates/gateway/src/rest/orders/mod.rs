@@ -1,0 +1,30 @@
+//! Orders over REST: place, read, list, move.
+
+mod place;
+mod read;
+mod steer;
+
+pub use place::place;
+pub use read::{history, list, list_for, read, read_for};
+pub use steer::steer;
+
+use axum::body::Body;
+use axum::http::header::ETAG;
+use axum::http::{Response, StatusCode};
+use doos_domain::ids::OrderId;
+use doos_domain::order::Order;
+
+use crate::problem::{Problem, Result};
+use crate::{rest, view};
+
+/// An id that cannot be one is that of an order that does not exist.
+fn order_id(text: &str) -> Result<OrderId> {
+    text.parse().map_err(|_| Problem::not_found("order"))
+}
+
+/// One order as the answer.
+fn answer(status: StatusCode, order: &Order) -> Response<Body> {
+    let mut response = rest::json(status, view::order::render(order));
+    response.headers_mut().insert(ETAG, view::order::etag(order));
+    response
+}

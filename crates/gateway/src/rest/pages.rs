@@ -1,0 +1,106 @@
+//! Pages for people: the plain page, the reference, the pictures, the pages of the error codes.
+//!
+//! What holds: every page goes out under a policy that lets it load only what is served here, and with a tag, so that
+//! a browser asks again and downloads only what changed. `/orders` and `/orders/{id}` are a page for browsers and JSON
+//! for programs, and say so in `Vary`.
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts as _, Path, Request, State as FromState};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use axum::response::IntoResponse as _;
+use bytes::Bytes;
+use std::sync::Arc;
+
+use super::orders;
+use crate::assets::{self, Asset};
+use crate::payload::Parameters;
+use crate::problem::{Problem, Result};
+use crate::state::{Caller, State};
+use crate::{error_pages, negotiate, openapi, rest};
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// A file of the table, at its own path.
+pub async fn file(uri: Uri, headers: HeaderMap) -> Result<Response<Body>> {
+    let asset = assets::find(uri.path()).ok_or_else(|| Problem::not_found("page"))?;
+    Ok(serve(asset, &headers))
+}
+
+pub async fn openapi() -> Response<Body> {
+    rest::json(StatusCode::OK, openapi::openapi_json().to_owned())
+}
+
+/// A code's page, as the Markdown it is written in.
+pub async fn error_page(Path(code): Path<String>) -> Result<Response<Body>> {
+    let text = error_pages::find(&code).ok_or_else(|| Problem::not_found("error code"))?;
+    let mut response = Response::new(Body::from(text));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/markdown; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
+}
+
+pub async fn orders(FromState(state): FromState<Arc<State>>, request: Request) -> Response<Body> {
+    let listed = async |request: Request| {
+        let (mut parts, _) = request.into_parts();
+        let Caller(principal) = Caller::from_request_parts(&mut parts, &state).await?;
+        let parameters = Parameters::from_request_parts(&mut parts, &state).await?;
+        orders::list_for(&state, &principal, &parameters).await
+    };
+    let page = page_for(request.headers());
+    vary(match page {
+        Some(page) => Ok(page),
+        None => listed(request).await,
+    })
+}
+
+pub async fn order(
+    FromState(state): FromState<Arc<State>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response<Body> {
+    let read = async |request: Request| {
+        let (mut parts, _) = request.into_parts();
+        let Caller(principal) = Caller::from_request_parts(&mut parts, &state).await?;
+        orders::read_for(&state, &principal, &id, &parts.headers).await
+    };
+    let page = page_for(request.headers());
+    vary(match page {
+        Some(page) => Ok(page),
+        None => read(request).await,
+    })
+}
+
+/// The page, if that is what the client wants; it reads everything else through the interface.
+fn page_for(headers: &HeaderMap) -> Option<Response<Body>> {
+    let page = assets::find("/").filter(|_| negotiate::wants_page(headers))?;
+    Some(serve(page, headers))
+}
+
+fn vary(answer: Result<Response<Body>>) -> Response<Body> {
+    let mut response = answer.unwrap_or_else(|problem| problem.into_response());
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+fn serve(asset: &'static Asset, sent: &HeaderMap) -> Response<Body> {
+    let etag = HeaderValue::try_from(asset.etag.as_str()).expect("base64 in quotes is visible ASCII");
+    let mut response = Response::new(Body::empty());
+    if negotiate::has_already(sent, &etag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    } else {
+        *response.body_mut() = Body::from(Bytes::from_static(asset.body));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    }
+    let headers = response.headers_mut();
+    headers.insert(ETAG, etag);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
+}

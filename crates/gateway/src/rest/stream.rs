@@ -1,0 +1,227 @@
+//! `GET /v1/stream`: orders as they change, over Server-Sent Events or a WebSocket.
+//!
+//! What holds: an event carries the whole order and, as its id, the position to resume after (`Last-Event-ID` or
+//! `?after=`). Delivery is at least once, in version order per order. A stream that cannot keep up is closed and told
+//! where to resume; one of a node that stops likewise. Streams over everything also carry the counters.
+//!
+//! What must never happen: a stream that outlives the drain, or one more than allowed.
+
+use axum::body::Body;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::State as FromState;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
+use axum::http::{HeaderMap, HeaderValue, Response};
+use bytes::Bytes;
+use doos_app::Principal;
+use doos_app::counters::Counters;
+use doos_ports::bus::Position;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::live::{Audience, Listener};
+use crate::metrics::Opened;
+use crate::payload::Parameters;
+use crate::problem::{Problem, Result};
+use crate::state::{Caller, State};
+use crate::view;
+
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// What a stream sends.
+enum Event {
+    Order { position: Position, json: String },
+    Counters(String),
+    Ping,
+    /// The last one: why, and after what to resume.
+    Closed { reason: &'static str, after: Option<Position> },
+}
+
+/// One open stream.
+struct Feed {
+    state: Arc<State>,
+    listener: Listener,
+    counters: Option<tokio::time::Interval>,
+    ping: tokio::time::Interval,
+    _open: Opened,
+}
+
+impl Feed {
+    /// The next thing to send; nothing comes after `Closed`. Dropping the future loses nothing.
+    async fn next(&mut self) -> Event {
+        let after = self.listener.resume_after();
+        let counters = async {
+            match &mut self.counters {
+                Some(interval) => interval.tick().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.state.stop.cancelled() => Event::Closed { reason: "stopping", after },
+            changed = self.listener.next() => match changed {
+                Ok(Some(changed)) => Event::Order {
+                    position: changed.position,
+                    json: view::order::render(&changed.order),
+                },
+                Ok(None) => {
+                    self.state.metrics.streams_overrun.inc();
+                    Event::Closed { reason: "overrun", after: self.listener.resume_after() }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a live stream could not read the change feed");
+                    Event::Closed { reason: "unavailable", after: self.listener.resume_after() }
+                }
+            },
+            _ = counters => Event::Counters(counters_json(&self.state.app.counters)),
+            _ = self.ping.tick() => Event::Ping,
+        }
+    }
+}
+
+pub async fn stream(
+    FromState(state): FromState<Arc<State>>,
+    Caller(principal): Caller,
+    parameters: Parameters,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response<Body>> {
+    let audience = audience(&state, &principal, parameters.get("user_id")).await?;
+    let sent = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
+    let after = match sent.or_else(|| parameters.get("after")).filter(|text| !text.is_empty()) {
+        Some(text) => Some(Position(text.parse().map_err(|_| {
+            Problem::new("invalid_request", "resume after the id of an event, as it was sent")
+        })?)),
+        None => None,
+    };
+    let feed = open(&state, audience, after).await?;
+    if !headers.contains_key(UPGRADE) {
+        return Ok(server_sent(feed));
+    }
+    let upgrade = upgrade.map_err(|refused| {
+        Problem::new("invalid_request", "this is no WebSocket handshake").because(refused.to_string())
+    })?;
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        // The upgraded connection has a task of its own; the drain waits for it too.
+        let _running = feed.state.tasks.token();
+        talk(socket, feed).await;
+    }))
+}
+
+async fn audience(state: &State, principal: &Principal, named: Option<&str>) -> Result<Audience> {
+    let named = match named {
+        Some(text) => Some(state.app.resolve_user(text, state.unknown_names()).await?),
+        None => None,
+    };
+    match (principal, named) {
+        (Principal::Customer(_), named) => Ok(Audience::User(principal.acting_for(named)?)),
+        (_, Some(user)) => Ok(Audience::User(user)),
+        (_, None) => Ok(Audience::Everybody),
+    }
+}
+
+async fn open(state: &Arc<State>, audience: Audience, after: Option<Position>) -> Result<Feed> {
+    let options = &state.options;
+    let open = state.metrics.streams.try_enter(options.streams_max);
+    let open = open.ok_or_else(|| {
+        Problem::new("stream_limit", "too many live streams are open; come back in a moment").retry_after(5)
+    })?;
+    let listener = state.hub.listen(audience, after).await.map_err(doos_app::Error::from)?;
+    let every = |every_ms: u64| {
+        let mut interval = tokio::time::interval(Duration::from_millis(every_ms));
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        interval
+    };
+    let counters = (audience == Audience::Everybody).then(|| every(options.stream_counters_every_ms));
+    Ok(Feed {
+        state: Arc::clone(state),
+        listener,
+        counters,
+        ping: every(options.stream_ping_every_ms),
+        _open: open,
+    })
+}
+
+// --- Server-Sent Events
+
+fn server_sent(feed: Feed) -> Response<Body> {
+    let frames = futures::stream::unfold(Some(feed), |feed| async {
+        let mut feed = feed?;
+        let event = feed.next().await;
+        let goes_on = !matches!(event, Event::Closed { .. });
+        Some((Ok::<Bytes, std::convert::Infallible>(frame(&event)), goes_on.then_some(feed)))
+    });
+    let mut response = Response::new(Body::from_stream(frames));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies that buffer would hold events back.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+fn frame(event: &Event) -> Bytes {
+    let text = match event {
+        Event::Order { position, json } => format!("id: {}\nevent: order\ndata: {json}\n\n", position.0),
+        Event::Counters(json) => format!("event: counters\ndata: {json}\n\n"),
+        Event::Ping => ": ping\n\n".to_owned(),
+        Event::Closed { reason, after } => {
+            // The id makes browsers resume there by themselves.
+            let id = after.map_or_else(String::new, |after| format!("id: {}\n", after.0));
+            format!("{id}event: closed\ndata: {}\n\n", closed_json(reason, *after))
+        }
+    };
+    Bytes::from(text)
+}
+
+fn closed_json(reason: &str, after: Option<Position>) -> serde_json::Value {
+    json!({ "reason": reason, "after": after.map(|after| after.0.to_string()) })
+}
+
+fn counters_json(counters: &Counters) -> String {
+    json!({
+        "orders_placed": counters.orders_placed.get(),
+        "orders_refused": counters.orders_refused.get(),
+        "orders_cancelled": counters.orders_cancelled.get(),
+        "stock_held": counters.stock_held.get(),
+        "shipped": counters.shipped_at_once.get() + counters.shipped_on_retry.get(),
+    })
+    .to_string()
+}
+
+// --- WebSocket
+
+/// Sends until the stream or the client ends. What the client says is not listened to, but for its close.
+async fn talk(mut socket: WebSocket, mut feed: Feed) {
+    loop {
+        let event = tokio::select! {
+            event = feed.next() => event,
+            heard = socket.recv() => match heard {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => continue,
+            },
+        };
+        let last = matches!(event, Event::Closed { .. });
+        let patience = Duration::from_millis(feed.state.options.write_timeout_ms);
+        let sent = tokio::time::timeout(patience, socket.send(message(event))).await;
+        if last || !matches!(sent, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+fn message(event: Event) -> Message {
+    match event {
+        Event::Order { position, json } => {
+            Message::from(format!("{{\"event\":\"order\",\"id\":\"{}\",\"data\":{json}}}", position.0))
+        }
+        Event::Counters(json) => Message::from(format!("{{\"event\":\"counters\",\"data\":{json}}}")),
+        Event::Ping => Message::Ping(Bytes::new()),
+        Event::Closed { reason, after } => Message::Close(Some(CloseFrame {
+            code: if reason == "stopping" { close_code::RESTART } else { close_code::AGAIN },
+            // At most 123 bytes may stand here.
+            reason: closed_json(reason, after).to_string().into(),
+        })),
+    }
+}

@@ -1,0 +1,103 @@
+//! What operators see: messages, dead letters, the readiness of the node.
+
+use doos_domain::message::Message;
+use doos_ports::inbox::DeadLetter;
+use doos_ports::order_store::MessageState;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::rfc3339;
+
+/// A message between contexts.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Message)]
+pub struct MessageView {
+    pub message_id: String,
+    /// The context that reads it: `inventory`, `order`, `payment` or `shipping`.
+    pub to: &'static str,
+    #[schema(example = "DeductStock")]
+    pub event: &'static str,
+    pub order_id: String,
+    pub order_version: u32,
+    #[schema(format = DateTime)]
+    pub at: String,
+    /// `ready`, `published`, `consumed` or `failed`; absent for a dead letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    #[schema(value_type = Object)]
+    pub payload: serde_json::Value,
+}
+
+/// The messages of one order.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MessageList)]
+pub struct MessageListView {
+    pub messages: Vec<MessageView>,
+}
+
+/// A message given up on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
+pub struct DeadLetterView {
+    /// Percent-encode it in paths: it contains `/` and `.`.
+    pub id: String,
+    pub consumer: &'static str,
+    pub tries: u32,
+    pub cause: String,
+    #[schema(format = DateTime)]
+    pub parked_at: String,
+    pub message: MessageView,
+}
+
+/// A page of dead letters, oldest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetterList)]
+pub struct DeadLetterListView {
+    pub dead_letters: Vec<DeadLetterView>,
+    /// Empty on the last page.
+    pub next_page_token: String,
+}
+
+/// Whether the node can take work.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+pub struct HealthView {
+    #[schema(example = "ready")]
+    pub status: &'static str,
+    pub version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub commit: String,
+}
+
+impl MessageView {
+    pub fn of(message: &Message, state: Option<MessageState>) -> Self {
+        // The stored form carries event and payload side by side with the envelope.
+        let stored = serde_json::to_value(&message.body).unwrap_or_default();
+        Self {
+            message_id: message.id.to_string(),
+            to: message.to.name(),
+            event: message.body.event(),
+            order_id: message.order_id.to_string(),
+            order_version: message.order_version,
+            at: rfc3339(message.at),
+            state: state.map(MessageState::name),
+            trace: message.trace.clone(),
+            payload: stored.get("payload").cloned().unwrap_or_default(),
+        }
+    }
+}
+
+impl DeadLetterView {
+    pub fn of(letter: &DeadLetter) -> Self {
+        Self {
+            id: letter.message.id.to_string(),
+            consumer: letter.consumer.name(),
+            tries: letter.tries,
+            cause: letter.cause.clone(),
+            parked_at: rfc3339(letter.parked_at),
+            message: MessageView::of(&letter.message, None),
+        }
+    }
+}
