@@ -3,7 +3,8 @@
 //! The limits are those of the design's table; what happens at each is said where it is used.
 
 /// Sizes and bounds of one store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Options {
     pub journal: doos_journal::Options,
     /// The operator's word that a damaged journal may be cut; see the journal's own contract.

@@ -3,7 +3,8 @@
 use crate::{Error, format};
 
 /// Sizes of a journal. They may change from one opening to the next; each segment remembers its own size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// Size of a segment file, header page included. Default 64 MiB: creating one costs about as much as fifty
     /// syncs, and it is the smallest piece of disk that can be given back.

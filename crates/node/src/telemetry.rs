@@ -75,3 +75,30 @@ impl Drop for Telemetry {
         }
     }
 }
+
+/// Lets the spans of message groups link to the traces of their messages.
+pub fn link_traces(app: &doos_app::App) {
+    use tracing_opentelemetry::OpenTelemetrySpanExt;
+    let link = Box::new(|span: &tracing::Span, traceparent: &str| {
+        if let Some(context) = remote_context(traceparent) {
+            span.add_link(context);
+        }
+    });
+    // Set once a process; a second application in it keeps the first one's way, which is the same.
+    let _ = app.trace_links.set(link);
+}
+
+/// The caller's span as a parent for ours.
+pub fn remote_context(traceparent: &str) -> Option<opentelemetry::trace::SpanContext> {
+    use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+    let mut parts = traceparent.split('-').skip(1);
+    let (trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?);
+    let context = SpanContext::new(
+        TraceId::from_hex(trace).ok()?,
+        SpanId::from_hex(span).ok()?,
+        TraceFlags::new(u8::from_str_radix(flags, 16).ok()?),
+        true,
+        TraceState::NONE,
+    );
+    context.is_valid().then_some(context)
+}

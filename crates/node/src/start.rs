@@ -1,0 +1,234 @@
+//! Starting, running and ending a node.
+
+use anyhow::{Context, Result};
+use doos_adapter_embedded::{MemoryGate, Running, Store};
+use doos_app::App;
+use doos_ports::Ports;
+use doos_ports::clock::Clock;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::callbacks::HttpSink;
+use crate::clock::SystemClock;
+use crate::config::{Config, Profile};
+use crate::secrets::Secrets;
+use crate::server_file::ServerFile;
+use crate::standins::{self, CarrierDesk, Provider};
+use crate::{doctor, gateway, seed};
+
+pub struct Node {
+    config: Config,
+    listen: SocketAddr,
+    store: Running,
+    app: Arc<App>,
+    gateway: gateway::Serving,
+    /// Ends the roles.
+    stop_roles: CancellationToken,
+    roles: JoinSet<()>,
+    /// The groups' flushers and the stand-ins; they end with the process.
+    beside: JoinSet<()>,
+    products: usize,
+}
+
+impl Node {
+    pub async fn start(config: Config) -> Result<Self> {
+        config.check()?;
+        prepare_directory(&config.data_dir)?;
+        let secrets = Secrets::of(&config)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let mut beside = JoinSet::new();
+
+        // Bound before anything else is touched: a second start on the same port says so at once.
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}; choose another address with --listen", config.listen))?;
+        let listen = listener.local_addr()?;
+
+        let store = open_store(&config).await?;
+        let provider = Arc::new(Provider::default());
+        let carrier = Arc::new(CarrierDesk::default());
+        let ports = ports(&store.store, Arc::clone(&clock), Arc::clone(&provider), Arc::clone(&carrier));
+        let (app, loops) = App::start(ports, config.limits.clone()).await?;
+        for flusher in loops {
+            beside.spawn(flusher.run);
+        }
+        crate::telemetry::link_traces(&app);
+
+        let products = if config.demo.seed && config.profile == Profile::Dev {
+            seed::seed(&app, doos_gateway::demo_catalogue()).await.context("the demo catalogue")?;
+            app.catalog.all().len()
+        } else {
+            app.catalog.all().len()
+        };
+        let held = app.rebuild_gate().await?;
+        tracing::info!(holds = held, products, "the stock gate is rebuilt");
+
+        let outside = config.data_dir.join("outside");
+        fs::create_dir_all(&outside).context("the stand-ins' directory")?;
+        let options = standins::provider_options(&config, secrets.callback.clone());
+        let sink = HttpSink { target: listen };
+        beside.spawn(standins::run_provider(provider, options, Arc::clone(&clock), outside.clone(), sink));
+        beside.spawn(standins::run_carrier(carrier, standins::carrier_options(&config), Arc::clone(&clock), outside));
+
+        let stop_roles = CancellationToken::new();
+        let roles = start_roles(&config, &app, &clock, &stop_roles);
+        let gateway = gateway::serve(&config, &app, &store.store, &secrets, listener).await?;
+        ServerFile::write(&config.data_dir, listen).context("server.json in the data directory")?;
+        tracing::info!(listen = %listen, data_dir = %config.data_dir.display(), "ready");
+        Ok(Self { config, listen, store, app, gateway, stop_roles, roles, beside, products })
+    }
+
+    /// What a person wants to know first. `bare`: with everything for a first visit.
+    pub fn banner(&self, bare: bool) -> String {
+        let url = format!("http://{}", self.listen);
+        let mut lines = vec![
+            format!("doos {} · data in {}", env!("CARGO_PKG_VERSION"), self.config.data_dir.display()),
+            format!("listening on {url}"),
+        ];
+        if bare {
+            lines.push(format!("  shop        {url}/          ({} products)", self.products));
+            lines.push(format!("  interface   {url}/docs      {url}/openapi.json"));
+            lines.push(format!("  metrics     {url}/metrics"));
+            lines.push(String::new());
+            lines.push("place an order:".to_owned());
+            lines.push(format!("  {}", self.first_order(&url)));
+            lines.push(String::new());
+        }
+        for finding in doctor::insecurities(&self.config) {
+            lines.push(finding.to_string());
+        }
+        lines.join("\n")
+    }
+
+    fn first_order(&self, url: &str) -> String {
+        let token = if self.config.tokens_required() {
+            " -H \"Authorization: Bearer $(doos token --user 42)\"".to_owned()
+        } else {
+            String::new()
+        };
+        format!(
+            "curl -s {url}/v1/orders{token} -H 'Content-Type: application/json' -H 'Idempotency-Key: first-order' \
+             -d '{{\"user_id\":\"42\",\"items\":[{{\"product_id\":\"101\",\"quantity\":2}}],\"address\":\"1 Harbour Street\"}}'"
+        )
+    }
+
+    /// Runs until told to stop by signal, or until the store has stopped; then drains.
+    pub async fn run_until_told(self) -> Result<()> {
+        let stopped = tokio::select! {
+            signal = stop_signal() => { tracing::info!(signal, "stopping"); None }
+            cause = self.store.store.until_stopped() => Some(cause),
+        };
+        self.stop().await;
+        match stopped {
+            Some(cause) => Err(anyhow::anyhow!("the store has stopped: {cause}. Start again to recover")),
+            None => Ok(()),
+        }
+    }
+
+    /// Calls in flight first, then the roles, then the store.
+    pub async fn stop(mut self) {
+        self.gateway.stop().await;
+        self.stop_roles.cancel();
+        let ended = tokio::time::timeout(Duration::from_millis(self.config.drain_ms), async {
+            while self.roles.join_next().await.is_some() {}
+        });
+        if ended.await.is_err() {
+            tracing::warn!("some roles did not end in time; they are finished at the next start");
+        }
+        self.roles.shutdown().await;
+        self.beside.shutdown().await;
+        drop(self.app);
+        let store = self.store;
+        // Draining the journal blocks; it must not hold up the runtime's threads.
+        if tokio::task::spawn_blocking(move || store.stop()).await.is_err() {
+            tracing::error!("the store's threads could not be ended");
+        }
+        ServerFile::remove(&self.config.data_dir);
+        tracing::info!("stopped");
+    }
+}
+
+fn prepare_directory(dir: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::create_dir_all(dir).with_context(|| format!("cannot make the data directory {}", dir.display()))?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("cannot restrict the data directory {}", dir.display()))
+}
+
+async fn open_store(config: &Config) -> Result<Running> {
+    let (dir, options) = (config.data_dir.clone(), config.store);
+    let parts = tokio::task::spawn_blocking(move || Store::open_dir(&dir, options)).await?;
+    let parts = parts.with_context(|| format!("cannot open the store in {}", config.data_dir.display()))?;
+    if let Some(cut) = &parts.recovery.cut {
+        tracing::warn!(cut = ?cut, "an unfinished last group was cut; nobody had been told of it");
+    }
+    if let Some(loss) = &parts.recovery.loss {
+        tracing::error!(loss = ?loss, "damage was cut away, and what lay behind it is lost, as accepted");
+    }
+    Ok(parts.spawn()?)
+}
+
+fn ports(store: &Store, clock: Arc<dyn Clock>, provider: Arc<Provider>, carrier: Arc<CarrierDesk>) -> Ports {
+    Ports {
+        clock,
+        id_marks: store.id_marks(),
+        orders: store.orders(),
+        outbox: store.outbox(),
+        ledger: store.ledger(),
+        gate: Arc::new(MemoryGate::default()),
+        bus: store.bus(),
+        inbox: store.inbox(),
+        feed: store.feed(),
+        catalog: store.catalog(),
+        identities: store.identities(),
+        payments: store.payments(),
+        shipments: store.shipments(),
+        provider,
+        carrier,
+    }
+}
+
+fn start_roles(
+    config: &Config,
+    app: &Arc<App>,
+    clock: &Arc<dyn Clock>,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
+    let mut roles = JoinSet::new();
+    let wanted = |name: &str| config.roles.is_empty() || config.roles.iter().any(|role| role == name);
+    let delivers = standins::carrier_options(config).deliver_after_ms.is_some();
+    for name in doos_roles::ALL {
+        // A parcel that never arrives by itself need not be asked after; a process always needs its own ids.
+        let runs = match name {
+            "id-keeper" => true,
+            "deliveries" => wanted(name) && delivers,
+            _ => wanted(name),
+        };
+        let Some(role) = doos_roles::build(name, app).filter(|_| runs) else { continue };
+        roles.spawn(doos_roles::drive(role, Arc::clone(clock), stop.clone().cancelled_owned()));
+    }
+    if config.demo.life {
+        let role = Box::new(doos_roles::DemoLife::new(Arc::clone(app)));
+        roles.spawn(doos_roles::drive(role, Arc::clone(clock), stop.clone().cancelled_owned()));
+    }
+    roles
+}
+
+async fn stop_signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without handlers the process ends by the signal itself; the store recovers at the next start.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
