@@ -77,15 +77,23 @@ pub struct Cause {
     pub actor: Actor,
     /// W3C `traceparent` of the work that led here; travels inside every message.
     pub trace: Option<String>,
+    /// The actor's own words for the history, in place of the move's usual ones.
+    pub reason: Option<String>,
 }
 
 impl Cause {
     pub fn new(at: Timestamp, actor: Actor) -> Self {
-        Self { at, actor, trace: None }
+        Self { at, actor, trace: None, reason: None }
     }
 
     pub fn system(role: &str, at: Timestamp) -> Self {
         Self::new(at, Actor::system(role))
+    }
+
+    #[must_use]
+    pub fn because(mut self, reason: Option<String>) -> Self {
+        self.reason = reason;
+        self
     }
 
     #[must_use]

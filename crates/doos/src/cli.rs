@@ -5,7 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Parser)]
-#[command(name = "doos", version, about = "An order back end that never oversells and never loses an acknowledged order")]
+#[command(
+    name = "doos",
+    version,
+    about = "An order back end that never oversells and never loses an acknowledged order"
+)]
 #[command(after_help = "Without a command, doos runs the whole system on embedded storage and prints what to open.\n\
     Exit codes: 0 done, 1 the check found something, 2 it could not be done.")]
 pub struct Cli {
@@ -73,9 +77,6 @@ pub enum Command {
     /// The configuration in force
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// The store's schema
-    #[command(subcommand)]
-    Migrate(Migrate),
     /// What an error code means and what to do
     Explain { code: String },
     /// Print the interface description (OpenAPI)
@@ -124,11 +125,17 @@ pub struct Token {
 #[derive(Subcommand)]
 pub enum Dlq {
     List,
-    Show { id: String },
+    Show {
+        id: String,
+    },
     /// Put a letter back in line
-    Replay { id: String },
+    Replay {
+        id: String,
+    },
     /// Give a letter up for good
-    Discard { id: String },
+    Discard {
+        id: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -143,14 +150,4 @@ pub enum Journal {
 pub enum ConfigCommand {
     /// Every value with where it came from
     Print,
-}
-
-#[derive(Subcommand)]
-pub enum Migrate {
-    /// What `up` would do
-    Plan,
-    /// Bring the store to this program's schema
-    Up,
-    /// The schema found and the schema known
-    Status,
 }

@@ -337,7 +337,11 @@ impl Config {
             return refuse("limits.order_queue_len_max", "nothing could ever be stored", "set it to at least 1");
         }
         if self.limits.unpaid_deadline_ms < 1_000 {
-            return refuse("limits.unpaid_deadline_ms", "orders would end before they can be paid", "set it to 1000 or more");
+            return refuse(
+                "limits.unpaid_deadline_ms",
+                "orders would end before they can be paid",
+                "set it to 1000 or more",
+            );
         }
         if let Some(unknown) = self.roles.iter().find(|role| !known_role(role)) {
             return Err(Error::Refused {

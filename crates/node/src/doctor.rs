@@ -122,7 +122,11 @@ fn examine_disk(data_dir: &Path) -> Vec<Finding> {
             let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
             let found = format!("a synced 4 KiB write takes {median:.1?} (worst of {}: {worst:.1?})", times.len());
             if median > Duration::from_millis(20) {
-                Finding::warning("disk", found, "use a disk that syncs faster; every group of orders waits for one sync")
+                Finding::warning(
+                    "disk",
+                    found,
+                    "use a disk that syncs faster; every group of orders waits for one sync",
+                )
             } else {
                 Finding::good("disk", found)
             }
@@ -187,7 +191,10 @@ fn examine_open_files() -> Finding {
 
 fn examine_port(config: &Config) -> Finding {
     if let Some(server) = ServerFile::read_running(&config.data_dir) {
-        return Finding::good("port", format!("this data directory is served on {} (pid {})", server.listen, server.pid));
+        return Finding::good(
+            "port",
+            format!("this data directory is served on {} (pid {})", server.listen, server.pid),
+        );
     }
     match TcpListener::bind(config.listen) {
         Ok(_) => Finding::good("port", format!("{} is free", config.listen)),

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use doos_adapter_embedded::Store;
 use doos_app::App;
 use doos_domain::message::Consumer;
-use doos_gateway::{Build, Extra, GaugeSample, Gateway, Listeners, Options};
+use doos_gateway::{Build, Extra, Gateway, GaugeSample, Listeners, Options};
 use opentelemetry::trace::TraceContextExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -117,9 +117,7 @@ fn span_hook() -> doos_gateway::SpanHook {
         }
         let context = span.context();
         let ours = context.span().span_context().clone();
-        ours.is_valid().then(|| {
-            format!("00-{}-{}-{:02x}", ours.trace_id(), ours.span_id(), ours.trace_flags().to_u8())
-        })
+        ours.is_valid().then(|| format!("00-{}-{}-{:02x}", ours.trace_id(), ours.span_id(), ours.trace_flags().to_u8()))
     })
 }
 

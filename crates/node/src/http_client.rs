@@ -31,13 +31,7 @@ pub async fn post(target: SocketAddr, path: &str, headers: &[(&str, &str)], body
     send("POST", target, path, headers, body).await
 }
 
-async fn send(
-    method: &str,
-    target: SocketAddr,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: Vec<u8>,
-) -> Result<Reply> {
+async fn send(method: &str, target: SocketAddr, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Reply> {
     let mut request = Request::builder().method(method).uri(format!("http://{target}{path}"));
     if !body.is_empty() {
         request = request.header("content-type", "application/json");

@@ -61,7 +61,7 @@ impl Node {
         crate::telemetry::link_traces(&app);
 
         let products = if config.demo.seed && config.profile == Profile::Dev {
-            seed::seed(&app, doos_gateway::demo_catalogue()).await.context("the demo catalogue")?;
+            seed::seed(&app, doos_gateway::assets::demo_catalogue()).await.context("the demo catalogue")?;
             app.catalog.all().len()
         } else {
             app.catalog.all().len()
@@ -194,12 +194,7 @@ fn ports(store: &Store, clock: Arc<dyn Clock>, provider: Arc<Provider>, carrier:
     }
 }
 
-fn start_roles(
-    config: &Config,
-    app: &Arc<App>,
-    clock: &Arc<dyn Clock>,
-    stop: &CancellationToken,
-) -> JoinSet<()> {
+fn start_roles(config: &Config, app: &Arc<App>, clock: &Arc<dyn Clock>, stop: &CancellationToken) -> JoinSet<()> {
     let mut roles = JoinSet::new();
     let wanted = |name: &str| config.roles.is_empty() || config.roles.iter().any(|role| role == name);
     let delivers = standins::carrier_options(config).deliver_after_ms.is_some();

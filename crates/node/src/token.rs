@@ -3,7 +3,10 @@
 use anyhow::{Context, Result};
 use doos_app::Principal;
 use doos_domain::ids::UserId;
+use doos_ports::clock::Clock;
+use std::time::Duration;
 
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::secrets::Secrets;
 
@@ -20,12 +23,15 @@ pub fn operator(name: String) -> Result<Principal> {
 }
 
 fn named(name: String) -> Result<String> {
-    let fits = !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.@".contains(c));
+    let fits =
+        !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.@".contains(c));
     anyhow::ensure!(fits, "a name has 1 to 64 letters, digits and -_.@");
     Ok(name)
 }
 
 pub fn issue(config: &Config, principal: &Principal, ttl_s: u64) -> Result<String> {
     let secrets = Secrets::of(config)?;
-    Ok(doos_gateway::issue_token(&secrets.token, principal, std::time::Duration::from_secs(ttl_s))?)
+    let clock = SystemClock::start();
+    let ttl = Duration::from_secs(ttl_s);
+    Ok(doos_gateway::issue_token(&secrets.token, principal, clock.now(), ttl, clock.random())?)
 }

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use super::rows::{equals, values};
 use super::schema::{FOLDED, UNREAD_FLOOR, put_meta};
 use crate::error::{Error, Result};
-use crate::record::{DocHead, Record};
+use crate::record::{DocHead, OrderHead, Record};
 use crate::table::{Key, Owner, Table};
 
 /// Which stored answers may be forgotten now.
@@ -88,19 +88,14 @@ impl<'a> Folding<'a> {
     fn write(&self, position: u64, record: &Record<'_>) -> Result<()> {
         let at = position.cast_signed();
         match record {
-            Record::Order(head, doc) => self.execute(
-                "INSERT INTO orders (id, user_id, status, version, created_ms, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (id) DO UPDATE SET status = excluded.status, version = excluded.version,
-                 doc = excluded.doc WHERE excluded.version >= version",
-                (head.id.cast_signed(), head.user.cast_signed(), head.status, head.version, head.created_ms, *doc),
-            ),
+            Record::Order(head, doc) => self.write_order(head, doc),
             Record::Message(head, doc) => self.execute(
-                "INSERT OR REPLACE INTO messages (position, order_id, consumer, asks_for_stock, with_order, doc)
+                "INSERT OR IGNORE INTO messages (position, order_id, consumer, asks_for_stock, with_order, doc)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 (at, head.order.cast_signed(), head.to.name(), head.asks_for_stock, head.with_order, *doc),
             ),
             Record::Answer(head, doc) => self.execute(
-                "INSERT OR REPLACE INTO answers (position, hash, at_ms, scope, key, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR IGNORE INTO answers (position, hash, at_ms, scope, key, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 (at, head.hash.cast_signed(), head.at_ms, head.scope, head.key, *doc),
             ),
             Record::Void(id) => self.execute(
@@ -109,6 +104,22 @@ impl<'a> Folding<'a> {
             ),
             Record::Doc(head, doc) => self.write_doc(at, head, doc),
         }
+    }
+
+    /// Two statements, since most orders are new and one that does both cannot do without a journal of its own.
+    fn write_order(&self, head: &OrderHead, doc: &str) -> Result<()> {
+        let id = head.id.cast_signed();
+        let inserted = self.changed(
+            "INSERT OR IGNORE INTO orders (id, user_id, status, version, created_ms, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (id, head.user.cast_signed(), head.status, head.version, head.created_ms, doc),
+        )?;
+        if inserted > 0 {
+            return Ok(());
+        }
+        self.execute(
+            "UPDATE OR ROLLBACK orders SET status = ?2, version = ?3, doc = ?4 WHERE id = ?1 AND version <= ?3",
+            (id, head.status, head.version, doc),
+        )
     }
 
     fn write_doc(&self, at: i64, head: &DocHead, doc: &str) -> Result<()> {
@@ -125,8 +136,13 @@ impl<'a> Folding<'a> {
     }
 
     fn execute(&self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
+        self.changed(sql, params).map(drop)
+    }
+
+    /// Returns how many rows changed.
+    fn changed(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
         let mut statement = self.transaction.prepare_cached(sql).map_err(failed)?;
-        statement.execute(params).map(drop).map_err(failed)
+        statement.execute(params).map_err(failed)
     }
 
     /// Forgets old answers, oldest first. Returns how many went.

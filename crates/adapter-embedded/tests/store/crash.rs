@@ -1,12 +1,12 @@
 //! The power fails at every single disk call of a small day in the shop; what was acknowledged is there afterwards,
 //! what was not is there whole or not at all, and the day goes on.
 
+use crate::shop::{Shop, answer, cancelled, id, new_order, product};
 use doos_adapter_embedded::Options;
 use doos_domain::ids::OrderId;
 use doos_domain::message::{Body, Consumer};
 use doos_journal::sim_disk::{Call, SimDisk};
 use doos_ports::order_store::{CommitError, MessageState, Voided};
-use crate::shop::{Shop, answer, cancelled, id, new_order, product};
 use std::collections::BTreeMap;
 
 /// Segments of two pages, so that the day rolls over several times and gives some back.

@@ -1,6 +1,7 @@
 //! Whatever was done, in whatever order, and however far it is folded: what a reader sees through tail and database is
 //! what a naive model says, also after a restart at any moment.
 
+use crate::shop::{Shop, answer, at, cancelled, id, new_order, next, user};
 use doos_adapter_embedded::Options;
 use doos_domain::actor::Cause;
 use doos_domain::answer::Answer;
@@ -10,7 +11,6 @@ use doos_domain::stock::Decision;
 use doos_journal::sim_disk::SimDisk;
 use doos_ports::order_store::{CommitError, Query, Voided};
 use proptest::prelude::*;
-use crate::shop::{Shop, answer, at, cancelled, id, new_order, next, user};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! What the store promises beyond its ports: restarts, bounds, forgetting, giving back disk, backups and audits.
 
+use crate::shop::{Shop, answer, answer_at, at, cancelled, id, new_order, product};
 use doos_adapter_embedded::{Books, Error, Layout, MemoryGate, Options, Parts, Standing, Store, backup, fold_dir};
 use doos_domain::ids::OrderId;
 use doos_domain::message::Consumer;
@@ -10,7 +11,6 @@ use doos_ports::bus::Position;
 use doos_ports::inbox::{DeadLetter, Progress, Waiting};
 use doos_ports::order_store::{CommitError, MessageState, Query};
 use doos_ports::stock_gate::StockGate;
-use crate::shop::{Shop, answer, answer_at, at, cancelled, id, new_order, product};
 use std::path::Path;
 
 fn tiny() -> Options {

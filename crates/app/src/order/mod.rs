@@ -7,4 +7,4 @@ mod steer;
 
 pub use place::{PlaceOrder, Placed};
 pub use read::OrderPage;
-pub use steer::{Moved, Steer, Verb};
+pub use steer::{Moved, Steer, Terms, Verb};

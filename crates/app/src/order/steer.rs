@@ -37,6 +37,15 @@ pub struct Steer {
     pub render: fn(&Order) -> String,
 }
 
+/// Conditions a group of moves may set for each of its orders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Refuse unless the order has this version.
+    pub expected_version: Option<u32>,
+    /// The caller's words for the history.
+    pub reason: Option<String>,
+}
+
 pub enum Moved {
     /// Where the order stands now. `settled` is false while the provider has not said what became of a payment.
     Now {
@@ -48,6 +57,10 @@ pub enum Moved {
 
 impl App {
     pub async fn steer(&self, call: Steer) -> Result<Moved> {
+        self.steer_on(call, &Terms::default()).await
+    }
+
+    pub async fn steer_on(&self, call: Steer, terms: &Terms) -> Result<Moved> {
         if matches!(call.verb, Verb::Ship { .. } | Verb::Deliver) {
             call.principal.check_back_office()?;
         }
@@ -56,19 +69,19 @@ impl App {
             Arrival::First(place) => place,
         };
         let moved = match call.verb {
-            Verb::Pay => self.pay(&call).await,
-            _ => self.make_move(&call).await,
+            Verb::Pay => self.pay(&call, terms).await,
+            _ => self.make_move(&call, terms).await,
         };
         drop(place);
         moved
     }
 
-    async fn make_move(&self, call: &Steer) -> Result<Moved> {
+    async fn make_move(&self, call: &Steer, terms: &Terms) -> Result<Moved> {
         let decided = self
             .change_order(
                 call.order_id,
-                |order| call.principal.check_sees(order),
-                |order| decide(call, order, &self.cause(call, order)),
+                |order| check(call, terms, order),
+                |order| decide(call, order, &self.cause(call, terms, order)),
                 |order| call.key.as_ref().map(|key| key.answer(200, (call.render)(order), self.ports.clock.now())),
             )
             .await?;
@@ -82,12 +95,12 @@ impl App {
         Ok(Moved::Now { order: decided.order, settled: true })
     }
 
-    async fn pay(&self, call: &Steer) -> Result<Moved> {
+    async fn pay(&self, call: &Steer, terms: &Terms) -> Result<Moved> {
         let decided = self
             .change_order(
                 call.order_id,
-                |order| call.principal.check_sees(order),
-                |order| order.pay(&self.cause(call, order)),
+                |order| check(call, terms, order),
+                |order| order.pay(&self.cause(call, terms, order)),
                 |_| None,
             )
             .await?;
@@ -127,8 +140,20 @@ impl App {
         key.replay(first).map(Moved::Before)
     }
 
-    fn cause(&self, call: &Steer, order: &Order) -> Cause {
-        Cause::new(self.ports.clock.now(), call.principal.actor(order.user_id)).traced(call.trace.clone())
+    fn cause(&self, call: &Steer, terms: &Terms, order: &Order) -> Cause {
+        let actor = call.principal.actor(order.user_id);
+        Cause::new(self.ports.clock.now(), actor).traced(call.trace.clone()).because(terms.reason.clone())
+    }
+}
+
+/// Seen before every decision, so the compare-and-set makes it hold for what is committed.
+fn check(call: &Steer, terms: &Terms, order: &Order) -> Result<()> {
+    call.principal.check_sees(order)?;
+    match terms.expected_version {
+        Some(expected) if expected != order.version => {
+            Err(Error::IllegalMove(format!("the order is at version {}, not {expected}", order.version)))
+        }
+        _ => Ok(()),
     }
 }
 

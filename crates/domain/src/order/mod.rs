@@ -154,7 +154,7 @@ impl<'a> Draft<'a> {
             to,
             at: self.order.updated_at,
             actor: self.cause.actor.clone(),
-            reason: reason.into(),
+            reason: self.cause.reason.clone().unwrap_or_else(|| reason.into()),
             version: self.order.version,
         });
     }

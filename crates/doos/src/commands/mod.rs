@@ -26,7 +26,6 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             println!("{}", load(global)?.print());
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Migrate(verb)) => offline::migrate(&load(global)?, verb),
         Some(Command::Explain { code }) => offline::explain(&code),
         Some(Command::Openapi) => {
             print!("{}", doos_node::openapi_json());

@@ -5,7 +5,7 @@ use doos_node::config::Loaded;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{Journal, Migrate, Output, Token};
+use crate::cli::{Journal, Output, Token};
 
 pub fn token(loaded: &Loaded, token: Token) -> Result<ExitCode> {
     let ttl_s = token.ttl_s.unwrap_or(loaded.config.auth.token_ttl_s);
@@ -55,16 +55,6 @@ pub fn backup(loaded: &Loaded, dir: &Path) -> Result<ExitCode> {
 pub fn journal(loaded: &Loaded, verb: Journal) -> Result<ExitCode> {
     let Journal::Inspect { segments } = verb;
     print!("{}", doos_node::offline::inspect_journal(&loaded.config, &segments)?);
-    Ok(ExitCode::SUCCESS)
-}
-
-pub fn migrate(loaded: &Loaded, verb: Migrate) -> Result<ExitCode> {
-    let schema = doos_node::offline::schema(&loaded.config)?;
-    match verb {
-        Migrate::Status => println!("{schema}"),
-        Migrate::Plan => println!("{}", schema.plan()),
-        Migrate::Up => println!("{}", doos_node::offline::migrate(&loaded.config)?),
-    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,10 +1,78 @@
-//! The gRPC interface.
-use crate::rest::Route;
-use crate::state::State;
+//! The gRPC interface: the same use cases as REST, under the contract of `api/proto/v1`, also for gRPC-Web.
+//!
+//! What holds: callers are admitted here exactly as in REST, before a message is decoded. Every stream ends when the
+//! node stops, also those of the health and reflection services.
+//!
+//! What must never happen: a message larger than a REST body may be, or a rule that REST does not have.
+
+mod bulk;
+mod convert;
+mod refusal;
+mod service;
+mod stopping;
+
+use axum::Router;
+use axum::extract::{Request, State as FromState};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use std::sync::Arc;
+use tonic::service::Routes;
+use tonic_web::GrpcWebLayer;
+use tower::Layer as _;
+
+use crate::options::Profile;
+use crate::problem::Result;
+use crate::proto::order_v1::order_service_server::OrderServiceServer;
+use crate::rest::Route;
+use crate::state::{Scope, State};
+use service::Orders;
+
+pub use service::HealthReporter;
+
+/// The calls that change something, which are shed under load.
+const MUTATING: &[&str] = &["CreateOrder", "CancelOrder", "CreateOrders", "UpdateOrderStatus"];
+
+const METHODS: &[Route] = &[
+    Route("/order.v1.OrderService/CreateOrder"),
+    Route("/order.v1.OrderService/GetOrderDetail"),
+    Route("/order.v1.OrderService/GetOrders"),
+    Route("/order.v1.OrderService/CancelOrder"),
+    Route("/order.v1.OrderService/WatchOrders"),
+    Route("/order.v1.OrderService/CreateOrders"),
+    Route("/order.v1.OrderService/UpdateOrderStatus"),
+    INFRASTRUCTURE,
+];
+
+/// Health and reflection.
+const INFRASTRUCTURE: Route = Route("/grpc");
+
+/// Every route under which calls are counted.
 pub fn routes() -> impl Iterator<Item = Route> {
-    [].into_iter()
+    METHODS.iter().copied()
 }
-pub fn router(_state: &Arc<State>) -> axum::Router {
-    axum::Router::new()
+
+/// The router, and what tells health watchers that the node is stopping.
+pub fn router(state: &Arc<State>) -> (Router, HealthReporter) {
+    let largest = state.options.body_bytes_max;
+    let orders = OrderServiceServer::new(Orders::new(Arc::clone(state))).max_decoding_message_size(largest);
+    let admitted = from_fn_with_state(Arc::clone(state), admit).layer(orders);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let mut routes = Routes::new(Named(admitted)).add_service(health);
+    if state.options.profile == Profile::Dev {
+        let descriptors = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(crate::proto::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let v1 = descriptors().build_v1().expect("the descriptors were generated with this code");
+        let v1alpha = descriptors().build_v1alpha().expect("the descriptors were generated with this code");
+        routes = routes.add_service(v1).add_service(v1alpha);
+    }
+    let stop = state.stop.clone();
+    let ends = axum::middleware::map_response(move |response: Response| {
+        let stop = stop.clone();
+        async move { response.map(|body| axum::body::Body::new(stopping::Stopping::new(body, stop))) }
+    });
+    let router = routes.into_axum_router().layer(ends).layer(from_fn(tag)).layer(GrpcWebLayer::new());
+    (router, reporter)
 }

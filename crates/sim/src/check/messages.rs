@@ -23,6 +23,7 @@ pub(super) fn check(view: &View, poisoned: bool, findings: &mut Findings) {
         let sent = view.sent.get(&order.id).unwrap_or(&none);
         check_sent(order, sent, findings);
         for message in sent {
+            check_arrival(view, message, findings);
             check_effect(view, order, message, findings);
         }
     }
@@ -76,6 +77,16 @@ fn check_sent(order: &Order, sent: &[Message], findings: &mut Findings) {
     findings.unless(count("CapturePayment") <= attempts, "I10", || format!("order {}: too many captures", order.id));
 }
 
+/// I10: what was committed got to its consumer, and so did inventory's answer to what was asked of it.
+fn check_arrival(view: &View, message: &Message, findings: &mut Findings) {
+    let arrived = |id: &MessageId| view.arrived.contains(id);
+    findings.unless(arrived(&message.id), "I10", || format!("{} was committed and never got there", message.id));
+    if matches!(message.body, Body::DeductStock { .. }) {
+        let outcome = MessageId::from_text(format!("{}/StockDecided", message.id));
+        findings.unless(arrived(&outcome), "I10", || format!("{} was never answered", message.id));
+    }
+}
+
 /// I7: at rest every message has had its effect, once.
 fn check_effect(view: &View, order: &Order, message: &Message, findings: &mut Findings) {
     let lost = |findings: &mut Findings, what: &str| findings.add("I7", format!("{}: {what}", message.id));
@@ -93,6 +104,9 @@ fn check_effect(view: &View, order: &Order, message: &Message, findings: &mut Fi
             }
         }
         Body::ShipOrder { .. } => check_parcel(view, order.id, order, findings),
+        Body::CapturePayment { attempt_id, .. } if !view.provider.attempts.contains_key(attempt_id) => {
+            lost(findings, "the provider was never asked");
+        }
         Body::RecallShipment { .. } if view.parcels.get(&order.id) == Some(&false) => {
             lost(findings, "the parcel was not called back");
         }

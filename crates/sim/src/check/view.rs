@@ -2,7 +2,7 @@
 
 use doos_adapter_sim::durable::Durable;
 use doos_domain::answer::{Answer, AnswerKey};
-use doos_domain::ids::{AttemptId, OrderId, ProductId, RefundId};
+use doos_domain::ids::{AttemptId, MessageId, OrderId, ProductId, RefundId};
 use doos_domain::message::{Consumer, Message};
 use doos_domain::order::Order;
 use doos_domain::payment::MoneyEntry;
@@ -35,6 +35,8 @@ pub struct View {
     /// Messages committed and not yet known to be on the bus, and those not yet read from it.
     pub unsent: u64,
     pub unread: u64,
+    /// Messages that reached their consumer.
+    pub arrived: BTreeSet<MessageId>,
     pub provider: ProviderView,
     /// Parcels the carrier has taken, and whether they were called back.
     pub parcels: BTreeMap<OrderId, bool>,
@@ -67,6 +69,7 @@ impl View {
         view.unsent = durable.outbox.open.len() as u64 + durable.bus.in_transit_count() as u64;
         for consumer in Consumer::ALL {
             let inbox = durable.inbox(consumer);
+            view.arrived.extend(durable.bus.log(consumer).iter().map(|message| message.id.clone()));
             view.unread += (durable.bus.log(consumer).len() as u64).saturating_sub(inbox.position.0);
             view.waiting.extend(inbox.waiting.values().map(|waiting| (consumer, waiting.clone())));
             view.parked.extend(inbox.parked.values().cloned());

@@ -7,7 +7,7 @@ use doos_domain::ids::{OrderId, ProductId};
 use doos_domain::order::{Order, Status};
 use doos_domain::stock::{MovementKind, StockRow};
 use doos_ports::stock_gate::Level;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::executor::Executor;
@@ -28,6 +28,8 @@ pub struct StockHistory {
 struct Kept {
     free: BTreeMap<ProductId, VecDeque<(u64, i64)>>,
     shown: BTreeMap<ProductId, Option<Level>>,
+    /// Orders whose hold was given back: they can never be stored any more.
+    released: BTreeSet<OrderId>,
 }
 
 impl StockHistory {
@@ -62,6 +64,14 @@ impl StockHistory {
         });
         let lowest = counted.map(|(_, (_, free))| *free).min().unwrap_or(0);
         if began_lately { lowest.min(0) } else { lowest }
+    }
+
+    pub fn released(&self, order: OrderId) {
+        self.lock().released.insert(order);
+    }
+
+    pub fn was_released(&self, order: OrderId) -> bool {
+        self.lock().released.contains(&order)
     }
 
     pub fn shown(&self, product: ProductId, level: Option<Level>) {
@@ -132,8 +142,13 @@ impl Watch {
             if !order.history.starts_with(&before.history) {
                 found("I5", "its history was rewritten".to_owned());
             }
-        } else if order.status != Status::Pending {
-            found("I5", format!("it began as {}", order.status));
+        } else {
+            if order.status != Status::Pending {
+                found("I5", format!("it began as {}", order.status));
+            }
+            if self.history.was_released(order.id) {
+                found("I6", "it was stored after its hold had been given back".to_owned());
+            }
         }
         let money = &order.money;
         if money.refund_requested_minor() > money.captured_minor || money.captured_minor < 0 {

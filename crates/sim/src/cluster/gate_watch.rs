@@ -109,6 +109,12 @@ impl StockGate for WatchedGate {
     async fn release(&self, order_id: OrderId) -> Result<()> {
         self.inner.release(order_id).await?;
         self.book().holds.remove(&order_id);
+        self.history.released(order_id);
+        self.with_site(|site, oracle| {
+            if site.engines.look(|durable| durable.order(order_id).is_some()) {
+                oracle.finding("I6", format!("the hold of order {order_id} was given back, and the order is stored"));
+            }
+        });
         Ok(())
     }
 

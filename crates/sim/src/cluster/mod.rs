@@ -10,6 +10,7 @@ mod carrier;
 mod gate_link;
 mod gate_watch;
 
+use doos_adapter_embedded::MemoryGate;
 use doos_adapter_sim::{Faults, SimEngines, SimOptions};
 use doos_app::App;
 use doos_domain::catalog::{LocalText, Product};
@@ -181,7 +182,7 @@ impl Cluster {
     fn gate_of(&self, node: NodeId) -> Arc<dyn StockGate> {
         let site = &self.site;
         if node == FRONT {
-            let inner = self.planted.gate(site.engines.gate());
+            let inner = self.planted.gate(Arc::new(MemoryGate::default()), &site.executor);
             return Arc::new(WatchedGate::new(inner, site, Arc::clone(&self.history)));
         }
         let (executor, faults) = (Arc::clone(&site.executor), site.engines.faults().clone());
@@ -192,7 +193,7 @@ impl Cluster {
         let site = &self.site;
         let mut ports = site.engines.ports(node, site.clock(node), gate);
         ports.carrier = Arc::new(QuickCarrier { engines: site.engines.clone(), executor: Arc::clone(&site.executor) });
-        self.planted.wrap(ports, &self.site.executor)
+        self.planted.wrap(ports, &self.site.executor, node)
     }
 
     /// Products, first stock, and the first start of every node, before any fault.

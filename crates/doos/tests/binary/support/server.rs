@@ -1,0 +1,184 @@
+//! A running `doos`: started on a free port, stopped or killed, and started again on the same data.
+
+use serde_json::Value;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use tokio::process::{Child, Command};
+
+use super::Place;
+use super::client::Client;
+use super::command::{self, Said};
+use super::wait::{PATIENCE, until};
+
+/// How a server is to be started. Says nothing about whether it runs.
+pub struct Setup {
+    place: Place,
+    arguments: Vec<String>,
+    settings: Vec<(String, String)>,
+}
+
+impl Setup {
+    pub fn new() -> Self {
+        Self { place: Place::new(), arguments: Vec::new(), settings: Vec::new() }
+    }
+
+    /// A further argument of `doos serve`.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// A key of the configuration, such as `LIMITS__UNPAID_DEADLINE_MS`.
+    pub fn setting(mut self, key: &str, value: impl ToString) -> Self {
+        self.settings.push((format!("DOOS_{key}"), value.to_string()));
+        self
+    }
+
+    pub async fn start(self) -> Server {
+        let mut server = Server { setup: self, running: None };
+        server.start().await;
+        server
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.place.path().join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.place.path().join("server.log")
+    }
+
+    pub fn banner(&self) -> PathBuf {
+        self.place.path().join("banner.txt")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = command::doos();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(&self.arguments);
+        command.arg("--data-dir").arg(self.data());
+        command.envs(self.settings.iter().map(|(key, value)| (key, value)));
+        let log = File::options().create(true).append(true).open(self.log()).unwrap();
+        command.stdout(File::create(self.banner()).unwrap()).stderr(Stdio::from(log));
+        command
+    }
+}
+
+pub struct Server {
+    pub setup: Setup,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    listen: SocketAddr,
+}
+
+impl Server {
+    /// Starts on the data that is there, and waits until it takes work.
+    pub async fn start(&mut self) {
+        let child = self.spawn();
+        self.await_ready(child).await;
+    }
+
+    /// Only lets it run: it may never become ready.
+    pub fn spawn(&self) -> Child {
+        assert!(self.running.is_none(), "it runs already");
+        self.setup.command().spawn().unwrap()
+    }
+
+    pub async fn await_ready(&mut self, mut child: Child) {
+        let pid = child.id().unwrap();
+        let file = self.data().join("server.json");
+        let listen = until("server.json names the new process", async || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the server ended with {status}:\n{}", self.last_log());
+            }
+            let text = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
+            let found: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+            if found["pid"] != pid { Err(text) } else { Ok(found["listen"].as_str().unwrap().to_owned()) }
+        });
+        let listen = listen.await.parse().unwrap();
+        self.running = Some(Running { child, listen });
+        let client = self.client();
+        until("/readyz says ready", async || match client.get("/readyz").try_send().await {
+            Ok(answer) if answer.status == 200 => Ok(()),
+            other => Err(other),
+        })
+        .await;
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.setup.data()
+    }
+
+    pub fn listen(&self) -> SocketAddr {
+        self.running.as_ref().expect("the server runs").listen
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.running.as_ref().and_then(|running| running.child.id()).expect("the server runs")
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(self.listen())
+    }
+
+    pub async fn operator(&self) -> Client {
+        self.client().with_token(command::token(&self.data(), ["--operator", "amy"]).await)
+    }
+
+    pub async fn run(&self, arguments: &[&str]) -> Said {
+        let settings: Vec<_> = self.setup.settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        command::run_with(&self.data(), &settings, arguments).await
+    }
+
+    /// `kill -9`: nothing in the process gets a chance to do anything.
+    pub async fn kill(&mut self) {
+        let mut running = self.running.take().expect("the server runs");
+        running.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub async fn stop(&mut self) -> ExitStatus {
+        let mut running = self.running.take().expect("the server runs");
+        terminate(running.child.id().unwrap()).await;
+        let ended = tokio::time::timeout(PATIENCE, running.child.wait()).await;
+        ended.unwrap_or_else(|_| panic!("it does not stop:\n{}", self.last_log())).unwrap()
+    }
+
+    pub async fn restart(&mut self) {
+        let status = self.stop().await;
+        assert_eq!(status.code(), Some(0), "{}", self.last_log());
+        self.start().await;
+    }
+
+    pub fn set_argument(&mut self, argument: &str) {
+        self.setup.arguments.push(argument.to_owned());
+    }
+
+    pub fn clear_arguments(&mut self) {
+        self.setup.arguments.clear();
+    }
+
+    pub fn banner(&self) -> String {
+        std::fs::read_to_string(self.setup.banner()).unwrap()
+    }
+
+    pub fn last_log(&self) -> String {
+        last_lines(&self.setup.log())
+    }
+}
+
+/// Asks a process to end.
+pub async fn terminate(pid: u32) {
+    let sent = Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().await.unwrap();
+    assert!(sent.success());
+}
+
+fn last_lines(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}

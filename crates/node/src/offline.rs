@@ -1,0 +1,182 @@
+//! Commands that need no running node, or speak to one: backup, journal, schema, dead letters.
+
+use anyhow::{Context, Result, bail};
+use doos_adapter_embedded::{Layout, Running, Store};
+use doos_domain::ids::MessageId;
+use doos_journal::RealDisk;
+use doos_ports::clock::Clock;
+use doos_ports::inbox::{DeadLetter, Progress, Waiting};
+use serde_json::{Value, json};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::server_file::ServerFile;
+use crate::{http_client, token};
+
+/// How many letters one listing shows.
+const LISTED_MAX: usize = 1_000;
+
+/// Copies the store, the secrets and the stand-ins' books. Returns the cut.
+pub fn backup(config: &Config, target: &Path) -> Result<u64> {
+    let report = doos_adapter_embedded::backup(&config.data_dir, target, config.store)?;
+    copy_if_there(&config.data_dir.join("secrets.json"), &target.join("secrets.json"))?;
+    let (outside, copy) = (config.data_dir.join("outside"), target.join("outside"));
+    if outside.is_dir() {
+        fs::create_dir_all(&copy)?;
+        for entry in fs::read_dir(outside)? {
+            let entry = entry?;
+            copy_if_there(&entry.path(), &copy.join(entry.file_name()))?;
+        }
+    }
+    Ok(report.cut.0)
+}
+
+fn copy_if_there(from: &Path, to: &Path) -> Result<()> {
+    if from.is_file() {
+        // `copy` keeps the permissions, which matter for secrets.
+        fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
+        fs::File::open(to)?.sync_all()?;
+    }
+    Ok(())
+}
+
+pub fn inspect_journal(config: &Config, segments: &[String]) -> Result<String> {
+    let dir = Layout::of(&config.data_dir).journal_dir;
+    if !dir.is_dir() {
+        bail!("there is no journal in {}", config.data_dir.display());
+    }
+    let disk = RealDisk::open(&dir).context("the journal cannot be opened")?;
+    let mut text = String::new();
+    doos_journal::inspect(&disk, (!segments.is_empty()).then_some(segments), &mut text)?;
+    Ok(text)
+}
+
+/// Dead letters, wherever they can be had: from the running server, else from the store.
+pub enum Letters {
+    Server { at: SocketAddr, bearer: String },
+    Store(Box<Running>),
+}
+
+impl Letters {
+    pub async fn open(config: &Config) -> Result<Self> {
+        if let Some(server) = ServerFile::read_running(&config.data_dir) {
+            let operator = token::operator("doos-dlq".to_owned())?;
+            let bearer = format!("Bearer {}", token::issue(config, &operator, 60)?);
+            return Ok(Self::Server { at: server.listen, bearer });
+        }
+        let store = Store::open_dir(&config.data_dir, config.store).context("the store cannot be opened")?;
+        Ok(Self::Store(Box::new(store.spawn()?)))
+    }
+
+    pub async fn list(&self) -> Result<Value> {
+        match self {
+            Self::Server { .. } => self.ask("GET", "/v1/admin/dead-letters?page_size=100").await,
+            Self::Store(running) => {
+                let letters = running.store.inbox().dead_letters(None, LISTED_MAX).await?;
+                Ok(json!({ "dead_letters": letters }))
+            }
+        }
+    }
+
+    pub async fn show(&self, id: &str) -> Result<Value> {
+        match self {
+            Self::Server { .. } => self.ask("GET", &path_of(id, "")).await,
+            Self::Store(running) => Ok(serde_json::to_value(find(running, id).await?)?),
+        }
+    }
+
+    pub async fn replay(&self, id: &str) -> Result<Value> {
+        match self {
+            Self::Server { .. } => self.ask("POST", &path_of(id, ":replay")).await,
+            Self::Store(running) => {
+                let letter = find(running, id).await?;
+                let waiting = Waiting {
+                    message: letter.message.clone(),
+                    sequence: letter.sequence,
+                    tries: 0,
+                    next_at: SystemClock::start().now(),
+                    cause: "replayed from the command line".to_owned(),
+                };
+                settle(running, &letter, vec![waiting]).await
+            }
+        }
+    }
+
+    pub async fn discard(&self, id: &str) -> Result<Value> {
+        match self {
+            Self::Server { .. } => self.ask("POST", &path_of(id, ":discard")).await,
+            Self::Store(running) => {
+                let letter = find(running, id).await?;
+                settle(running, &letter, Vec::new()).await
+            }
+        }
+    }
+
+    pub async fn close(self) -> Result<()> {
+        if let Self::Store(running) = self {
+            tokio::task::spawn_blocking(move || running.stop()).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, method: &str, path: &str) -> Result<Value> {
+        let Self::Server { at, bearer } = self else { bail!("there is no server to ask") };
+        let headers = [("authorization", bearer.as_str())];
+        let reply = if method == "GET" {
+            http_client::get(*at, path, &headers).await?
+        } else {
+            http_client::post(*at, path, &headers, Vec::new()).await?
+        };
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
+        if reply.status >= 300 {
+            bail!("{}: {}", body["code"].as_str().unwrap_or("unknown"), body["detail"].as_str().unwrap_or_default());
+        }
+        Ok(body)
+    }
+}
+
+async fn find(running: &Running, id: &str) -> Result<DeadLetter> {
+    let letter = running.store.inbox().dead_letter(&MessageId::from_text(id)).await?;
+    letter.with_context(|| format!("there is no dead letter `{id}`"))
+}
+
+async fn settle(running: &Running, letter: &DeadLetter, wait: Vec<Waiting>) -> Result<Value> {
+    let mut progress = Progress::new(letter.consumer);
+    progress.settled.push(letter.message.id.clone());
+    progress.wait = wait;
+    running.store.inbox().store(progress).await?;
+    Ok(serde_json::to_value(letter)?)
+}
+
+/// Message ids carry `/` and `.`; both travel encoded.
+fn path_of(id: &str, verb: &str) -> String {
+    let mut path = "/v1/admin/dead-letters/".to_owned();
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-' || byte == b'_' {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path + verb
+}
+
+/// One line a letter.
+pub fn letters_text(told: &Value) -> String {
+    let Some(letters) = told["dead_letters"].as_array() else {
+        return serde_json::to_string_pretty(told).unwrap_or_default();
+    };
+    if letters.is_empty() {
+        return "no dead letters".to_owned();
+    }
+    let line = |letter: &Value| {
+        let message = if letter["message"].is_object() { &letter["message"] } else { letter };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let id = if message["id"].is_string() { text(&message["id"]) } else { text(&letter["message_id"]) };
+        format!("{id}  {}  tries {}  {}", text(&letter["consumer"]), letter["tries"], text(&letter["cause"]))
+    };
+    letters.iter().map(line).collect::<Vec<_>>().join("\n")
+}
