@@ -74,9 +74,10 @@ impl Books {
 
     /// Runs one audit on one cut.
     pub fn read<T>(&self, work: impl FnOnce(&dyn BookReader) -> Result<T>) -> Result<T> {
-        let reading = Reading::begin(&self.connection)?;
-        let cut = Position(reading.folded()?);
-        work(&Cut { reading, cut })
+        Reading::snapshot(&self.connection, |reading| {
+            let cut = Position(reading.folded()?);
+            work(&Cut { reading, cut })
+        })
     }
 }
 
@@ -91,7 +92,7 @@ pub fn fold_dir(data_dir: &Path, options: Options) -> Result<bool> {
 }
 
 struct Cut<'a> {
-    reading: Reading<'a>,
+    reading: &'a Reading<'a>,
     cut: Position,
 }
 
@@ -165,9 +166,11 @@ impl BookReader for Cut<'_> {
         };
         // Not the stored floor of the unread: that one may know of progress made after this cut.
         let floor = settled.iter().map(|(_, progress)| progress.0).min().unwrap_or_default();
-        self.reading.messages_from(floor, |position, to, _, _, json| {
-            if !is_settled(to, position) {
-                visit(parse("a message", json)?, Standing::Unread);
+        self.reading.messages_from(floor, |position, to, _, _| {
+            if !is_settled(to, position)
+                && let Some(json) = self.reading.message_at(position)?
+            {
+                visit(parse("a message", &json)?, Standing::Unread);
             }
             Ok(())
         })?;

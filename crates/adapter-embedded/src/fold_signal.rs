@@ -1,19 +1,22 @@
-//! How the folder's thread learns that there is work, that it may go on, or that it must end.
+//! How the folder's thread learns that there is work, that others need the disk more, or that it must end.
 //!
-//! It parks on a condition, never on a clock alone: the only deadline is the longest pause it makes while callers
-//! keep the journal busy.
+//! It parks on a condition: woken by every group the writer has written, with a deadline for how long it may be put
+//! off. Somebody counts as needing the disk for as long as groups follow each other closely; how many callers wait in
+//! the queue says less, since callers that wait for their answers are in no queue.
 
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::locks::lock;
 
+/// Without a group for so long, nobody is in a hurry.
+const QUIET: Duration = Duration::from_millis(2);
+
 #[derive(Debug, Default)]
 struct State {
-    /// End of what is synced.
+    /// End of what is visible to readers.
     end: u64,
-    /// Nobody waits for the writer.
-    is_quiet: bool,
+    groups: u64,
     is_closed: bool,
 }
 
@@ -25,15 +28,12 @@ pub(crate) struct FoldSignal {
 
 impl FoldSignal {
     /// The writer's word after each group.
-    pub fn written(&self, end: u64, is_quiet: bool) {
+    pub fn written(&self, end: u64) {
         let mut state = lock(&self.state);
-        let matters = state.end == 0 || is_quiet || end > state.end;
         state.end = state.end.max(end);
-        state.is_quiet = is_quiet;
+        state.groups += 1;
         drop(state);
-        if matters {
-            self.changed.notify_all();
-        }
+        self.changed.notify_all();
     }
 
     pub fn close(&self) {
@@ -51,10 +51,61 @@ impl FoldSignal {
         !state.is_closed
     }
 
-    /// Waits until nobody needs the journal, at most so long.
-    pub fn pause(&self, longest: Duration) {
-        let state = lock(&self.state);
-        let paused = self.changed.wait_timeout_while(state, longest, |state| !state.is_closed && !state.is_quiet);
-        drop(paused.unwrap_or_else(PoisonError::into_inner));
+    /// Waits until no group has followed the last one for a moment, at most `longest`. Whether groups still follow.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "measures its own pause, which decides nothing but when work goes on"
+    )]
+    pub fn pause(&self, longest: Duration) -> bool {
+        let begun = Instant::now();
+        let mut state = lock(&self.state);
+        while !state.is_closed && begun.elapsed() < longest {
+            let seen = state.groups;
+            let waited = self
+                .changed
+                .wait_timeout_while(state, QUIET, |state| !state.is_closed && state.groups == seen)
+                .unwrap_or_else(PoisonError::into_inner);
+            if waited.1.timed_out() {
+                return false;
+            }
+            state = waited.0;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn work_is_waited_for_until_it_is_there_or_the_end() {
+        let signal = FoldSignal::default();
+        std::thread::scope(|scope| {
+            let folder = scope.spawn(|| (signal.wait_for_work(0), signal.wait_for_work(8)));
+            signal.written(8);
+            signal.close();
+            assert_eq!(folder.join().unwrap(), (true, false));
+        });
+    }
+
+    #[test]
+    fn a_pause_ends_when_nothing_follows_and_at_its_longest_when_something_does() {
+        let signal = FoldSignal::default();
+        assert!(!signal.pause(Duration::from_secs(60)), "nobody writes");
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Acquire) {
+                    signal.written(1);
+                    std::thread::yield_now();
+                }
+            });
+            // On a loaded machine the other thread may stand still for a moment; once is enough.
+            let busy = (0..1_000).any(|_| signal.pause(Duration::from_millis(5)));
+            done.store(true, Ordering::Release);
+            assert!(busy, "groups follow each other");
+        });
     }
 }

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::database::{AnswersKept, FOLDED, Folding, put_meta};
+use crate::database::{AnswersKept, FOLDED, FoldedMarks, Folding, put_meta};
 use crate::error::{Error, Result};
 use crate::locks::write;
 use crate::record::{Record, decode};
-use crate::shared::{Job, Shared, TAIL_CHUNK};
+use crate::shared::{Job, PanicAlarm, Shared, TAIL_CHUNK};
 use crate::tail::Filed;
 
 /// A step also ends here, so that a few huge records do not make a huge transaction.
@@ -51,7 +51,10 @@ impl Folder {
 
     /// Folds until the store is closed.
     pub fn run(mut self) {
-        let pause = Duration::from_millis(self.shared.options.fold_pause_max_ms);
+        let _alarm = PanicAlarm::new(&self.shared, "folder");
+        let options = self.shared.options;
+        let pause = Duration::from_millis(options.fold_pause_max_ms);
+        let mut yields = false;
         loop {
             // The next segment's file is made ahead of need here, where nobody waits for it.
             if let Err(error) = self.preparer.prepare() {
@@ -60,8 +63,6 @@ impl Folder {
             if !self.shared.fold_signal.wait_for_work(self.shared.folded()) {
                 return;
             }
-            let yields = self.shared.queue.depth() > 0 && self.shared.tail_is_below_half();
-            let options = &self.shared.options;
             let records_max = if yields { options.fold_records_yielding_max } else { options.fold_records_max };
             if let Err(error) = self.fold_once(records_max) {
                 let cause = error.in_full();
@@ -69,9 +70,7 @@ impl Folder {
                 self.shared.stop(&cause);
                 return;
             }
-            if yields {
-                self.shared.fold_signal.pause(pause);
-            }
+            yields = self.shared.tail_is_below_half() && self.shared.fold_signal.pause(pause);
         }
     }
 
@@ -99,7 +98,11 @@ impl Folder {
         let folding = Folding::begin(&mut self.connection)?;
         folding.apply(&records)?;
         folding.forget_answers(kept)?;
-        folding.commit(position, self.shared.unread_floor())?;
+        folding.commit(&FoldedMarks {
+            folded: position,
+            unread_floor: self.shared.unread_floor(),
+            newest_change: *self.shared.changed.borrow(),
+        })?;
         self.shared.folded.store(position, Ordering::Release);
         self.take_out_of_tail(&records, position);
         self.give_back_segments(position)?;

@@ -97,8 +97,9 @@ pub(crate) const fn slot(consumer: Consumer) -> usize {
     consumer_number(consumer) as usize - 1
 }
 
-fn begin(kind: u8) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(512);
+/// `expected` bytes are made room for; most records of that kind fit.
+fn begin(kind: u8, expected: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(expected);
     bytes.extend([kind, FORMAT]);
     bytes
 }
@@ -114,7 +115,7 @@ fn append_text(bytes: &mut Vec<u8>, text: &str) {
 }
 
 pub(crate) fn encode_order(order: &Order) -> Vec<u8> {
-    let mut bytes = begin(ORDER);
+    let mut bytes = begin(ORDER, 1_024);
     bytes.extend(order.id.get().to_le_bytes());
     bytes.extend(order.user_id.get().to_le_bytes());
     bytes.extend(order.created_at.as_millis().to_le_bytes());
@@ -125,7 +126,7 @@ pub(crate) fn encode_order(order: &Order) -> Vec<u8> {
 
 pub(crate) fn encode_message(message: &Message, with_order: bool) -> Vec<u8> {
     let asks_for_stock = matches!(message.body, Body::DeductStock { .. });
-    let mut bytes = begin(MESSAGE);
+    let mut bytes = begin(MESSAGE, 512);
     bytes.push(consumer_number(message.to));
     bytes.push(u8::from(asks_for_stock) | u8::from(with_order) << 1);
     bytes.extend(message.order_id.get().to_le_bytes());
@@ -133,7 +134,7 @@ pub(crate) fn encode_message(message: &Message, with_order: bool) -> Vec<u8> {
 }
 
 pub(crate) fn encode_answer(answer: &Answer, hash: u64) -> Vec<u8> {
-    let mut bytes = begin(ANSWER);
+    let mut bytes = begin(ANSWER, 256 + answer.body.len() * 5 / 4);
     bytes.extend(hash.to_le_bytes());
     bytes.extend(answer.at.as_millis().to_le_bytes());
     append_text(&mut bytes, &answer.key.scope);
@@ -142,13 +143,13 @@ pub(crate) fn encode_answer(answer: &Answer, hash: u64) -> Vec<u8> {
 }
 
 pub(crate) fn encode_void(id: OrderId) -> Vec<u8> {
-    let mut bytes = begin(VOID);
+    let mut bytes = begin(VOID, 10);
     bytes.extend(id.get().to_le_bytes());
     bytes
 }
 
 pub(crate) fn encode_doc(table: Table, owner: u64, key: &Key, value: Option<&str>) -> Vec<u8> {
-    let mut bytes = begin(DOC);
+    let mut bytes = begin(DOC, 64 + key.as_bytes().len() + value.map_or(0, str::len));
     bytes.push(table as u8);
     bytes.push(u8::from(value.is_none()));
     bytes.extend(owner.to_le_bytes());
@@ -254,4 +255,59 @@ fn decode_doc(mut parts: Parts<'_>) -> Result<Record<'_>, String> {
     let key = Key::from_bytes(parts.bytes().ok_or_else(broken)?);
     let value = parts.rest().ok_or_else(broken)?;
     Ok(Record::Doc(DocHead { table, owner, key, deleted }, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use doos_domain::time::Timestamp;
+
+    fn answer() -> Answer {
+        let key = AnswerKey { scope: "customer:1".to_owned(), key: "k".to_owned() };
+        Answer { key, fingerprint: u64::MAX, status: 201, body: "\"€\"".to_owned(), at: Timestamp::from_millis(-5) }
+    }
+
+    #[test]
+    fn a_record_says_what_was_written() {
+        let (answer, hash) = (answer(), key_hash(&answer().key));
+        let bytes = encode_answer(&answer, hash);
+        let Record::Answer(head, json) = decode(&bytes).unwrap() else { panic!("it is an answer") };
+        assert_eq!(head, AnswerHead { hash, at_ms: -5, scope: "customer:1", key: "k" });
+        assert_eq!(serde_json::from_str::<Answer>(json).unwrap(), answer);
+
+        let key = Key::text("amy");
+        let head = DocHead { table: Table::UserName, owner: 9, key: key.clone(), deleted: false };
+        assert_eq!(decode(&encode_doc(Table::UserName, 9, &key, Some("7"))), Ok(Record::Doc(head.clone(), "7")));
+        let deleted = DocHead { deleted: true, ..head };
+        assert_eq!(decode(&encode_doc(Table::UserName, 9, &key, None)), Ok(Record::Doc(deleted, "")));
+    }
+
+    #[test]
+    fn a_header_that_is_cut_short_is_refused() {
+        let bytes = encode_answer(&answer(), 7);
+        let header = bytes.len() - serde_json::to_string(&answer()).unwrap().len();
+        for length in 0..header {
+            assert!(decode(&bytes[..length]).is_err(), "{length} bytes");
+        }
+        let bytes = encode_void(OrderId::new(1).unwrap());
+        for length in 0..bytes.len() {
+            assert!(decode(&bytes[..length]).is_err(), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn kinds_formats_and_tables_of_a_newer_program_are_refused_by_name() {
+        for (bytes, named) in [(&[99, 1][..], "kind 99"), (&[1, 2], "format is 2"), (&[5, 1, 77, 0], "table 77")] {
+            let refusal = decode(bytes).unwrap_err();
+            assert!(refusal.contains(named) && refusal.contains("newer program"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn the_hash_of_a_key_never_changes_and_keeps_scopes_apart() {
+        let key = |scope: &str, key: &str| key_hash(&AnswerKey { scope: scope.to_owned(), key: key.to_owned() });
+        assert_ne!(key("customer:1", "2"), key("customer:12", ""));
+        // Stored journals hold it.
+        assert_eq!(key("customer:1", "k"), 10_682_033_850_902_799_654);
+    }
 }

@@ -94,7 +94,7 @@ impl Shared {
             changes: Mutex::new(Changes::new(options.changes_cached_max, start)),
             mailboxes: std::array::from_fn(|_| Mutex::new(Mailbox::new(options.messages_cached_max))),
             mail: std::array::from_fn(|_| watch::Sender::new(0)),
-            changed: watch::Sender::new(start),
+            changed: watch::Sender::new(0),
             inbox: RwLock::default(),
             stock: RwLock::default(),
             folded: AtomicU64::new(0),
@@ -164,7 +164,11 @@ impl Shared {
                 let mailbox = lock(mailbox);
                 let unread_bytes = mailbox.first().map_or(0, |first| applied.saturating_sub(first));
                 mailbox.count() >= unread_messages_max || unread_bytes >= unread_bytes_max
-            });
+            })
+            || {
+                let inbox = read(&self.inbox);
+                Consumer::ALL.into_iter().any(|consumer| inbox.waiting_count(consumer) >= unread_messages_max)
+            };
         if full { Err(doos_ports::Error::Busy { engine: ENGINE }) } else { Ok(()) }
     }
 
@@ -314,6 +318,7 @@ impl Shared {
         let mut marks = lock(&self.marks);
         if marks.last().is_none_or(|last| start >= last + MARK_EVERY_BYTES) {
             marks.insert(start);
+            *marks = marks.split_off(&self.reader.oldest());
         }
     }
 
@@ -324,12 +329,28 @@ impl Shared {
     /// A position where a group begins, at or before the given one, as near as is known.
     pub fn group_start_before(&self, position: u64) -> u64 {
         let oldest = self.reader.oldest();
-        let mut marks = lock(&self.marks);
-        if marks.first().is_some_and(|first| *first < oldest) {
-            *marks = marks.split_off(&oldest);
-        }
-        let start = marks.range(..=position).next_back().copied();
+        let start = lock(&self.marks).range(..=position).next_back().copied();
         start.unwrap_or(oldest).max(oldest)
+    }
+}
+
+/// Stops the store when the thread that holds this panics: what it was about to do would never be done.
+pub(crate) struct PanicAlarm {
+    shared: Arc<Shared>,
+    whose: &'static str,
+}
+
+impl PanicAlarm {
+    pub fn new(shared: &Arc<Shared>, whose: &'static str) -> Self {
+        Self { shared: Arc::clone(shared), whose }
+    }
+}
+
+impl Drop for PanicAlarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.stop(&format!("its {} panicked", self.whose));
+        }
     }
 }
 

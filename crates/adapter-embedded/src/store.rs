@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use crate::database::{self, FOLDED, Pool, UNREAD_FLOOR, meta};
+use crate::database::{self, FOLDED, NEWEST_CHANGE, Pool, UNREAD_FLOOR, meta};
 use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::live::Unread;
@@ -99,7 +99,7 @@ impl Store {
         restore_folded(&shared)?;
         let newest_id = refill_tail(&shared, folded)?;
         shared.applied.store(journal.end(), Ordering::Release);
-        shared.fold_signal.written(journal.end(), true);
+        shared.fold_signal.written(journal.end());
         let folder = Folder::new(Arc::clone(&shared), connection, journal.preparer());
         let engines = Arc::new(Engines::new(&shared));
         let writer = Writer::new(Arc::clone(&shared), journal, receiver, newest_id);
@@ -189,14 +189,15 @@ fn floor_of(path: &Path) -> Result<u64> {
 
 /// Fills the indexes in memory from what is folded.
 fn restore_folded(shared: &Shared) -> Result<()> {
-    shared.pool.read(|rows| {
+    shared.pool.snapshot(|rows| {
         for consumer in Consumer::ALL {
             let stored = rows.doc(Table::Progress, &Key::text(consumer.name()))?;
             let progress: Option<Position> = stored.map(|json| parse(Table::Progress, &json)).transpose()?;
             lock(shared.mailbox(consumer)).settle(progress.unwrap_or_default().0);
         }
+        shared.changed.send_replace(rows.meta(NEWEST_CHANGE)?);
         let unread_floor = rows.meta(UNREAD_FLOOR)?;
-        rows.messages_from(unread_floor, |position, consumer, order, asks_for_stock, _| {
+        rows.messages_from(unread_floor, |position, consumer, order, asks_for_stock| {
             lock(shared.mailbox(consumer)).push(Unread { position, order, asks_for_stock, message: None });
             Ok(())
         })?;

@@ -222,3 +222,71 @@ impl Tail {
             && owners.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{AnswerHead, MessageHead};
+    use doos_domain::message::Consumer;
+
+    fn order(id: u64, user: u64, version: u32) -> Record<'static> {
+        Record::Order(OrderHead { id, user, created_ms: 0, version, status: 0 }, "")
+    }
+
+    fn doc(table: Table, owner: u64, key: &str, value: Option<&'static str>) -> Record<'static> {
+        let head = DocHead { table, owner, key: Key::text(key), deleted: value.is_none() };
+        Record::Doc(head, value.unwrap_or_default())
+    }
+
+    #[test]
+    fn what_is_folded_leaves_and_what_is_newer_stays() {
+        let mut tail = Tail::default();
+        let (first, second) = (order(7, 1, 1), order(7, 1, 2));
+        tail.insert(10, &first);
+        tail.insert(20, &second);
+        tail.remove(&Filed::of(&first), 10, 15);
+        assert_eq!(tail.order(7).map(|entry| entry.version), Some(2));
+        assert_eq!(tail.newest(Some(1), u64::MAX, 10).len(), 1);
+        tail.remove(&Filed::of(&second), 20, 20);
+        assert!(tail.is_empty());
+    }
+
+    #[test]
+    fn everything_that_is_filed_can_be_taken_out_again() {
+        let message = MessageHead { to: Consumer::Payment, asks_for_stock: false, with_order: true, order: 7 };
+        let answer = AnswerHead { hash: 5, at_ms: 0, scope: "s", key: "k" };
+        let records = [
+            order(7, 1, 1),
+            Record::Message(message, ""),
+            Record::Message(MessageHead { with_order: false, ..message }, ""),
+            Record::Answer(answer, ""),
+            Record::Void(9),
+            doc(Table::Product, 0, "p", Some("{}")),
+            doc(Table::Money, 7, "m", Some("{}")),
+            doc(Table::Waiting, 7, "w", Some("{}")),
+            doc(Table::Waiting, 0, "w", None),
+        ];
+        let mut tail = Tail::default();
+        for (record, position) in records.iter().zip(1..) {
+            tail.insert(position, record);
+        }
+        assert!(tail.is_void(9) && tail.answers(5) == [4] && tail.messages_of(7) == [2]);
+        assert_eq!(tail.docs_owned(Table::Money, 7).len(), 1);
+        assert!(tail.docs_owned(Table::Waiting, 7).is_empty(), "it was deleted");
+        for (record, position) in records.iter().zip(1..) {
+            tail.remove(&Filed::of(record), position, 100);
+        }
+        assert!(tail.is_empty(), "{tail:?}");
+    }
+
+    #[test]
+    fn small_tables_are_kept_whole_and_large_ones_by_position() {
+        let mut tail = Tail::default();
+        tail.insert(1, &doc(Table::Product, 0, "p", Some("{}")));
+        tail.insert(2, &doc(Table::Movement, 3, "m", Some("{}")));
+        let value = |table, key| tail.doc(table, &Key::text(key)).map(|entry| entry.value.clone());
+        assert_eq!(value(Table::Product, "p"), Some(DocValue::Whole("{}".into())));
+        assert_eq!(value(Table::Movement, "m"), Some(DocValue::InJournal));
+        assert_eq!(value(Table::Movement, "p"), None);
+    }
+}

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use crate::error::{ENGINE, Error, Result};
 use crate::locks::read;
 use crate::record::{Record, decode};
-use crate::shared::{Applied, Job, Shared, Verdicts};
+use crate::shared::{Applied, Job, PanicAlarm, Shared, Verdicts};
 use crate::unit::{AnswerCheck, Check, Refused, Unit};
 
 /// A record's framing in the journal, and a group's, never more than this.
@@ -67,6 +67,7 @@ impl Writer {
 
     /// Writes groups until the store is closed.
     pub fn run(mut self) {
+        let _alarm = PanicAlarm::new(&self.shared, "writer");
         while let Some(group) = self.queue.next_group_blocking() {
             if !self.write_group(Group(group)) {
                 return;
@@ -105,7 +106,7 @@ impl Writer {
             verdicts.push(of_job);
         }
         self.write_accepted(accepted, &mut verdicts);
-        self.shared.fold_signal.written(self.journal.end(), self.shared.queue.depth() == 0);
+        self.shared.fold_signal.written(self.shared.applied());
         replies.send(verdicts);
         if let Some(position) = drop_before {
             self.drop_before(position);

@@ -15,6 +15,9 @@ use std::path::PathBuf;
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
+    /// For the call without a verb.
+    #[command(flatten)]
+    pub bare: Serve,
     #[command(subcommand)]
     pub command: Option<Command>,
 }

@@ -64,7 +64,6 @@ impl Exchange {
         let hook = self.state.extra.span.as_ref();
         let traceparent = hook.and_then(|hook| hook(&span, sent)).unwrap_or_else(|| trace.to_string());
         let scope = Arc::new(Scope {
-            trace,
             traceparent,
             peer: origin.peer,
             is_local: origin.door.is_local,

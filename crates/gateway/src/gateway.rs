@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic_health::ServingStatus;
 
 use crate::auth::Authenticator;
 use crate::exchange::Exchange;
@@ -26,6 +27,7 @@ const CUT_PATIENCE: Duration = Duration::from_secs(1);
 pub struct Gateway {
     state: Arc<State>,
     doors: Arc<Doors>,
+    health: grpc::HealthReporter,
 }
 
 /// Where to listen. Everything is served on `main`; the others are further doors.
@@ -61,14 +63,15 @@ impl Gateway {
             app,
             options,
         });
+        let (grpc, health) = grpc::router(&state);
         let exchange = Exchange {
             rest: rest::router(&state),
             operations: rest::operations_router(&state),
-            grpc: grpc::router(&state),
+            grpc,
             state: Arc::clone(&state),
         };
         let doors = Arc::new(Doors::new(Arc::new(exchange), &state.options));
-        Ok(Self { state, doors })
+        Ok(Self { state, doors, health })
     }
 
     /// Serves until `shutdown`, then drains: no new connections, streams told where to resume, calls in flight
@@ -91,7 +94,11 @@ impl Gateway {
                 background.spawn(accept);
             }
         }
+        self.health.set_service_status(grpc::SERVICE, ServingStatus::Serving).await;
         shutdown.cancelled().await;
+        for service in ["", grpc::SERVICE] {
+            self.health.set_service_status(service, ServingStatus::NotServing).await;
+        }
         stop.cancel();
         background.close();
         background.wait().await;

@@ -93,10 +93,6 @@ impl Open {
         self.0.dec();
         None
     }
-
-    pub fn count(&self) -> i64 {
-        self.0.get()
-    }
 }
 
 impl Drop for Opened {

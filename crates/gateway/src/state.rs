@@ -20,7 +20,6 @@ use crate::metrics::Metrics;
 use crate::network::client_address;
 use crate::options::{Options, Profile};
 use crate::problem::{Problem, Result};
-use crate::trace::Trace;
 use doos_app::identity::UnknownNames;
 
 pub struct State {
@@ -41,7 +40,6 @@ pub struct State {
 /// One request, as far as it concerns more than its handler.
 #[derive(Debug)]
 pub struct Scope {
-    pub trace: Trace,
     /// What goes with the calls that this request makes.
     pub traceparent: String,
     pub peer: IpAddr,
@@ -52,6 +50,7 @@ pub struct Scope {
 }
 
 /// Who is calling, let in.
+#[derive(Clone, Debug)]
 pub struct Caller(pub Principal);
 
 impl State {

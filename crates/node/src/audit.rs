@@ -72,6 +72,8 @@ impl fmt::Display for Report {
 
 /// Audits what is durable; without a running server everything is folded first.
 pub fn run(config: &Config) -> Result<Report> {
+    // Opening would make a store where there is none, and an empty one always balances.
+    Books::open(&config.data_dir).with_context(|| format!("{} holds no store", config.data_dir.display()))?;
     doos_adapter_embedded::fold_dir(&config.data_dir, config.store).context("the journal cannot be folded")?;
     beside_server(&config.data_dir)
 }
@@ -120,12 +122,14 @@ fn collect(
     let mut records: BTreeMap<OrderId, OrderRecords> = BTreeMap::new();
     books.orders(&mut |order| {
         if wanted(order.id) {
-            records.entry(order.id).or_default().order = Some(order);
+            let slot = records.entry(order.id).or_default();
+            slot.order = Some(order);
         }
     })?;
     books.decisions(&mut |decision| {
         if wanted(decision.order_id) {
-            records.entry(decision.order_id).or_default().decision = Some(decision);
+            let slot = records.entry(decision.order_id).or_default();
+            slot.decision = Some(decision);
         }
     })?;
     books.movements(&mut |movement| {

@@ -13,6 +13,7 @@
 pub mod check;
 pub mod clients;
 pub mod cluster;
+pub mod embedded;
 pub mod executor;
 pub mod oracle;
 pub mod planted;

@@ -1,5 +1,5 @@
 //! `doos-sim`
-use doos_sim::{cluster, planted::{Bug, Planted}};
+use doos_sim::{cluster, embedded, planted::{Bug, Planted}};
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     if args[1] == "planted" {
@@ -12,6 +12,12 @@ fn main() {
         }
         return;
     }
+    if args[1] == "emb" { let (a, b): (u64, u64) = (args[2].parse().unwrap_or(0), args[3].parse().unwrap_or(0));
+    let verbose = a + 1 == b;
+    for seed in a..b { let v = embedded::run(seed, &Planted::NONE, verbose);
+        if verbose { for l in &v.lines { println!("{l}"); } }
+        println!("seed {seed}: orders {} polls {} ms {} {:x?} {:#?}", v.orders, v.polls, v.elapsed_ms, v.digest, v.findings);
+ } return; }
     let (a, b): (u64, u64) = (args[1].parse().unwrap_or(0), args[2].parse().unwrap_or(0));
     let verbose = a + 1 == b;
     for seed in a..b {

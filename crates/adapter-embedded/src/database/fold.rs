@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::rows::{equals, values};
-use super::schema::{FOLDED, UNREAD_FLOOR, put_meta};
+use super::schema::{FOLDED, NEWEST_CHANGE, UNREAD_FLOOR, put_meta};
 use crate::error::{Error, Result};
 use crate::record::{DocHead, OrderHead, Record};
 use crate::table::{Key, Owner, Table};
@@ -21,6 +21,14 @@ pub(crate) struct AnswersKept {
     pub horizon_ms: i64,
     /// At most so many in this transaction.
     pub count_max: usize,
+}
+
+/// The positions that a fold stores with its rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FoldedMarks {
+    pub folded: u64,
+    pub unread_floor: u64,
+    pub newest_change: u64,
 }
 
 pub(crate) struct Folding<'a> {
@@ -154,9 +162,11 @@ impl<'a> Folding<'a> {
         statement.execute((kept.horizon_ms, count_max)).map_err(failed)
     }
 
-    pub fn commit(self, folded: u64, unread_floor: u64) -> Result<()> {
-        put_meta(&self.transaction, FOLDED, folded).map_err(failed)?;
-        put_meta(&self.transaction, UNREAD_FLOOR, unread_floor).map_err(failed)?;
+    pub fn commit(self, marks: &FoldedMarks) -> Result<()> {
+        let put = |name, value| put_meta(&self.transaction, name, value).map_err(failed);
+        put(FOLDED, marks.folded)?;
+        put(UNREAD_FLOOR, marks.unread_floor)?;
+        put(NEWEST_CHANGE, marks.newest_change)?;
         self.transaction.commit().map_err(failed)
     }
 }

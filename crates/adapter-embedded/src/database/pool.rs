@@ -23,18 +23,28 @@ impl Pool {
         Self { path: path.to_owned(), idle: Mutex::new(Vec::new()), kept_max }
     }
 
-    /// Runs one read in a transaction of its own, so that all it sees is of one folded position.
+    /// Runs reads in one transaction, so that all they see is of one folded position.
+    pub fn snapshot<T>(&self, work: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
+        self.with(|connection| Reading::snapshot(connection, work))
+    }
+
+    /// Runs a read that is one statement, or several that need not be of one position.
     pub fn read<T>(&self, work: impl FnOnce(&Reading<'_>) -> Result<T>) -> Result<T> {
+        self.with(|connection| work(&Reading::of(connection)))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let idle = lock(&self.idle).pop();
         let connection = match idle {
             Some(connection) => connection,
             None => open_for_reading(&self.path)?,
         };
-        let outcome = Reading::begin(&connection).and_then(|reading| work(&reading));
+        let result = work(&connection)?;
+        // One that has failed is closed instead: nobody knows what it is in the middle of.
         let mut idle = lock(&self.idle);
         if idle.len() < self.kept_max {
             idle.push(connection);
         }
-        outcome
+        Ok(result)
     }
 }

@@ -1,8 +1,8 @@
-//! Reading the folded rows. Every method is one prepared statement inside one read transaction.
+//! Reading the folded rows. Every method is one prepared statement.
 
 use doos_domain::message::Consumer;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use super::{FOLDED, meta};
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ pub(crate) enum ListSpan {
 }
 
 pub(crate) struct Reading<'a> {
-    transaction: Transaction<'a>,
+    connection: &'a Connection,
 }
 
 fn number(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
@@ -34,13 +34,20 @@ fn failed(source: rusqlite::Error) -> Error {
 }
 
 impl<'a> Reading<'a> {
-    pub fn begin(connection: &'a Connection) -> Result<Self> {
-        let transaction = connection.unchecked_transaction().map_err(failed)?;
-        Ok(Self { transaction })
+    pub fn of(connection: &'a Connection) -> Self {
+        Self { connection }
+    }
+
+    /// Everything that `work` reads is of one position.
+    pub fn snapshot<T>(connection: &'a Connection, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        let run = |sql| connection.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map_err(failed);
+        run("BEGIN")?;
+        let result = work(&Self { connection });
+        run("COMMIT").and(result)
     }
 
     pub fn meta(&self, name: &str) -> Result<u64> {
-        meta(&self.transaction, name)
+        meta(self.connection, name)
     }
 
     pub fn folded(&self) -> Result<u64> {
@@ -53,7 +60,7 @@ impl<'a> Reading<'a> {
         params: impl rusqlite::Params,
         map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>> {
-        let mut statement = self.transaction.prepare_cached(sql).map_err(failed)?;
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
         statement.query_row(params, map).optional().map_err(failed)
     }
 
@@ -64,7 +71,7 @@ impl<'a> Reading<'a> {
         params: impl rusqlite::Params,
         mut visit: impl FnMut(&Row<'_>) -> Result<bool>,
     ) -> Result<()> {
-        let mut statement = self.transaction.prepare_cached(sql).map_err(failed)?;
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
         let mut rows = statement.query(params).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             if !visit(row)? {
@@ -155,27 +162,23 @@ impl<'a> Reading<'a> {
         Ok(messages)
     }
 
-    /// Messages from a position on: position, consumer, order, whether it asks for stock, and the message itself.
+    /// Messages from a position on: position, consumer, order, and whether it asks for stock.
     pub fn messages_from(
         &self,
         floor: u64,
-        mut visit: impl FnMut(u64, Consumer, u64, bool, &str) -> Result<()>,
+        mut visit: impl FnMut(u64, Consumer, u64, bool) -> Result<()>,
     ) -> Result<()> {
-        let sql = "SELECT position, consumer, order_id, asks_for_stock, doc FROM messages WHERE position >= ?1
-                   ORDER BY position";
+        let sql =
+            "SELECT position, consumer, order_id, asks_for_stock FROM messages WHERE position >= ?1 ORDER BY position";
         self.each(sql, [floor.cast_signed()], |row| {
-            let name: String = row.get(1).map_err(failed)?;
-            let consumer = Consumer::from_name(&name).ok_or_else(|| Error::Row {
+            let name = row.get_ref(1).map_err(failed)?;
+            let consumer = name.as_str().ok().and_then(Consumer::from_name).ok_or_else(|| Error::Row {
                 what: "a message".to_owned(),
-                found: format!("there is no consumer `{name}`"),
+                found: format!("there is no consumer {name:?}"),
             })?;
             let read = || Ok((number(row, 0)?, number(row, 2)?, row.get(3)?));
             let (position, order, asks) = read().map_err(failed)?;
-            let doc = row.get_ref(4).map_err(failed)?.as_str().map_err(|error| Error::Row {
-                what: format!("the message at position {position}"),
-                found: error.to_string(),
-            })?;
-            visit(position, consumer, order, asks, doc).map(|()| true)
+            visit(position, consumer, order, asks).map(|()| true)
         })
     }
 

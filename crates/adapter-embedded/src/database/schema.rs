@@ -13,6 +13,8 @@ pub(crate) const FILE_NAME: &str = "store.sqlite";
 pub(crate) const FOLDED: &str = "folded_position";
 /// No consumer had an unread message before this position when the fold was made.
 pub(crate) const UNREAD_FLOOR: &str = "unread_floor";
+/// No order had changed after this position when the fold was made.
+pub(crate) const NEWEST_CHANGE: &str = "newest_change";
 const SCHEMA: i64 = 1;
 const STATEMENTS_KEPT: usize = 96;
 /// Orders arrive nearly in the order of their ids, so what is written again is mostly among the latest pages.

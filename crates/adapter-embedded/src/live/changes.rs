@@ -35,3 +35,32 @@ impl Changes {
         Some(self.ring.range(from..).take(limit).cloned().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use doos_domain::actor::Cause;
+    use doos_domain::ids::{OrderId, UserId};
+    use doos_domain::money::{Currency, Money};
+    use doos_domain::pricing::Quote;
+    use doos_domain::time::Timestamp;
+
+    #[test]
+    fn a_follower_that_fell_behind_is_told_so_instead_of_being_given_a_hole() {
+        let quote = Quote { lines: Vec::new(), total: Money::new(0, Currency::Eur) };
+        let cause = Cause::system("test", Timestamp::from_millis(0));
+        let step = Order::place(OrderId::new(1).unwrap(), UserId::new(1).unwrap(), quote, None, &cause);
+        let order = Arc::new(step.order);
+        let mut changes = Changes::new(2, 100);
+        assert!(changes.after(99, 10).is_none(), "what was before the start is not known here");
+        for position in [110, 120, 130] {
+            changes.push(position, Arc::clone(&order));
+        }
+        let positions = |after| {
+            changes.after(after, 10).map(|found| found.iter().map(|(position, _)| *position).collect::<Vec<_>>())
+        };
+        assert_eq!(positions(100), None, "110 is not there any more");
+        assert_eq!(positions(110), Some(vec![120, 130]));
+        assert_eq!(positions(130), Some(vec![]));
+    }
+}

@@ -146,3 +146,53 @@ impl InboxIndex {
         self.parked.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONSUMER: Consumer = Consumer::Payment;
+
+    fn id(text: &str) -> MessageId {
+        MessageId::from_text(text)
+    }
+
+    #[test]
+    fn only_the_first_of_an_order_is_due_and_the_next_follows_it() {
+        let mut index = InboxIndex::default();
+        index.put_waiting(CONSUMER, 7, 2, id("second"), 10);
+        index.put_waiting(CONSUMER, 7, 1, id("first"), 50);
+        index.put_waiting(CONSUMER, 8, 3, id("other"), 40);
+        assert_eq!(index.next_due(CONSUMER), Some(40));
+        assert_eq!(index.due(CONSUMER, 45, 10), [id("other")]);
+        assert_eq!(index.due(CONSUMER, 50, 10), [id("other"), id("first")]);
+        index.remove_waiting(CONSUMER, &id("first"));
+        assert_eq!(index.due(CONSUMER, 45, 10), [id("second"), id("other")]);
+        assert_eq!(index.due(CONSUMER, 45, 1), [id("second")]);
+        assert_eq!((index.waiting_count(CONSUMER), index.waiting_count(Consumer::Order)), (2, 0));
+    }
+
+    #[test]
+    fn a_postponed_message_is_due_at_its_new_time_only() {
+        let mut index = InboxIndex::default();
+        index.put_waiting(CONSUMER, 7, 1, id("m"), 10);
+        index.put_waiting(CONSUMER, 7, 1, id("m"), 90);
+        assert_eq!((index.next_due(CONSUMER), index.waiting_count(CONSUMER)), (Some(90), 1));
+        index.remove_waiting(CONSUMER, &id("m"));
+        assert_eq!((index.next_due(CONSUMER), index.backlog(CONSUMER, 7)), (None, (0, 0)));
+        assert!(index.orders(CONSUMER).is_empty());
+    }
+
+    #[test]
+    fn parked_messages_page_oldest_first_and_none_is_skipped_when_the_mark_is_gone() {
+        let mut index = InboxIndex::default();
+        for (place, parked_at) in [(1, 30), (2, 10), (3, 20)] {
+            index.put_parked(CONSUMER, place, place, id(&place.to_string()), parked_at);
+        }
+        assert_eq!(index.parked(None, 2), [id("2"), id("3")]);
+        assert_eq!(index.parked(Some(&id("3")), 2), [id("1")]);
+        index.remove_parked(&id("3"));
+        assert_eq!(index.parked(Some(&id("3")), 2), [id("2"), id("1")]);
+        assert_eq!((index.parked_count(), index.backlog(CONSUMER, 3)), (2, (0, 0)));
+    }
+}

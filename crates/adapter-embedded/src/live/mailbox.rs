@@ -81,3 +81,56 @@ impl Mailbox {
         asking.map(|unread| (unread.position, unread.order)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use doos_domain::ids::{MessageId, OrderId, UserId};
+    use doos_domain::message::{Body, Consumer};
+    use doos_domain::time::Timestamp;
+
+    fn unread(position: u64) -> Unread {
+        let message = Message {
+            id: MessageId::from_text(position.to_string()),
+            to: Consumer::Order,
+            order_id: OrderId::new(1).unwrap(),
+            user_id: UserId::new(1).unwrap(),
+            order_version: 1,
+            at: Timestamp::from_millis(0),
+            trace: None,
+            body: Body::ShipmentDelivered {},
+        };
+        Unread { position, order: 1, asks_for_stock: false, message: Some(Arc::new(message)) }
+    }
+
+    fn positions(mailbox: &Mailbox, after: u64, limit: usize) -> Vec<u64> {
+        mailbox.after(after, limit).iter().map(|unread| unread.position).collect()
+    }
+
+    #[test]
+    fn what_is_settled_is_gone_and_never_comes_back() {
+        let mut mailbox = Mailbox::new(10);
+        for position in [10, 20, 30, 40] {
+            mailbox.push(unread(position));
+        }
+        mailbox.settle(20);
+        mailbox.settle(5);
+        mailbox.push(unread(15));
+        assert_eq!((mailbox.progress(), mailbox.count(), mailbox.first()), (20, 2, Some(30)));
+        assert_eq!(positions(&mailbox, 30, 10), [40]);
+        assert_eq!(positions(&mailbox, 0, 1), [30]);
+    }
+
+    #[test]
+    fn only_so_many_bodies_are_kept_and_the_first_to_be_read_are_among_them() {
+        let mut mailbox = Mailbox::new(2);
+        for position in 1..=4 {
+            mailbox.push(unread(position));
+        }
+        let kept = |mailbox: &Mailbox| mailbox.after(0, 10).iter().map(|u| u.message.is_some()).collect::<Vec<_>>();
+        assert_eq!(kept(&mailbox), [true, true, false, false]);
+        mailbox.settle(2);
+        mailbox.push(unread(5));
+        assert_eq!(kept(&mailbox), [false, false, true]);
+    }
+}

@@ -38,3 +38,43 @@ impl RecentOrders {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use doos_domain::actor::Cause;
+    use doos_domain::ids::{OrderId, UserId};
+    use doos_domain::money::{Currency, Money};
+    use doos_domain::pricing::Quote;
+    use doos_domain::time::Timestamp;
+
+    fn order(id: u64, version: u32) -> Arc<Order> {
+        let quote = Quote { lines: Vec::new(), total: Money::new(0, Currency::Eur) };
+        let cause = Cause::system("test", Timestamp::from_millis(0));
+        let step = Order::place(OrderId::new(id).unwrap(), UserId::new(1).unwrap(), quote, None, &cause);
+        Arc::new(Order { version, ..step.order })
+    }
+
+    #[test]
+    fn an_older_version_never_takes_the_place_of_a_newer_one() {
+        let mut recent = RecentOrders::new(10);
+        recent.put(&order(1, 2));
+        recent.put(&order(1, 1));
+        assert!(recent.get(1, 2).is_some() && recent.get(1, 1).is_none());
+    }
+
+    #[test]
+    fn the_number_is_bounded_and_the_latest_stay() {
+        let mut recent = RecentOrders::new(3);
+        for version in 1..=3 {
+            recent.put(&order(1, version));
+        }
+        recent.put(&order(2, 1));
+        assert!(recent.get(1, 3).is_some(), "its newest version is among the latest three");
+        for id in 3..=4 {
+            recent.put(&order(id, 1));
+        }
+        assert!(recent.get(1, 3).is_none() && recent.get(2, 1).is_some() && recent.get(4, 1).is_some());
+        assert_eq!((recent.orders.len(), recent.arrivals.len()), (3, 3));
+    }
+}

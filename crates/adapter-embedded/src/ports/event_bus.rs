@@ -54,7 +54,12 @@ struct Cursor {
 impl Subscription for Cursor {
     async fn poll(&mut self, limit: usize) -> Result<Vec<Delivery>> {
         self.shared.check_running()?;
+        let newest = *self.newest.borrow();
         let unread = lock(self.shared.mailbox(self.consumer)).after(self.cursor, limit);
+        if unread.is_empty() && limit > 0 {
+            // Everything up to the newest is handed out or settled, by whomever: nothing to be woken for.
+            self.cursor = self.cursor.max(newest);
+        }
         let mut deliveries = Vec::with_capacity(unread.len());
         for unread in unread {
             let message = self.shared.message(&unread)?;

@@ -1,4 +1,5 @@
 //! The store driven by hand, step by step, on a simulated disk or in a temporary directory.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod crash;
 mod equivalence;

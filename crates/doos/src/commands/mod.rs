@@ -9,12 +9,12 @@ use doos_node::config::{self, Flags, Loaded};
 use serde_json::json;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command, ConfigCommand, Global, Profile, Serve};
+use crate::cli::{Cli, Command, ConfigCommand, Global, Profile};
 
 pub fn run(cli: Cli) -> Result<ExitCode> {
     let global = &cli.global;
     match cli.command {
-        None => serve::serve(global, Serve::default(), true),
+        None => serve::serve(global, cli.bare, true),
         Some(Command::Serve(serve)) => serve::serve(global, serve, false),
         Some(Command::Token(token)) => offline::token(&load(global)?, token),
         Some(Command::Doctor) => offline::doctor(&load(global)?, global.output),

@@ -12,22 +12,25 @@ mod service;
 mod stopping;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State as FromState};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use std::sync::Arc;
 use tonic::service::Routes;
 use tonic_web::GrpcWebLayer;
-use tower::Layer as _;
 
 use crate::options::Profile;
-use crate::problem::Result;
+use crate::problem::{Problem, Result};
 use crate::proto::order_v1::order_service_server::OrderServiceServer;
 use crate::rest::Route;
-use crate::state::{Scope, State};
+use crate::state::{Caller, Scope, State};
 use service::Orders;
 
-pub use service::HealthReporter;
+pub use tonic_health::server::HealthReporter;
+
+/// The service's name in health checks.
+pub const SERVICE: &str = "order.v1.OrderService";
 
 /// The calls that change something, which are shed under load.
 const MUTATING: &[&str] = &["CreateOrder", "CancelOrder", "CreateOrders", "UpdateOrderStatus"];
@@ -55,9 +58,8 @@ pub fn routes() -> impl Iterator<Item = Route> {
 pub fn router(state: &Arc<State>) -> (Router, HealthReporter) {
     let largest = state.options.body_bytes_max;
     let orders = OrderServiceServer::new(Orders::new(Arc::clone(state))).max_decoding_message_size(largest);
-    let admitted = from_fn_with_state(Arc::clone(state), admit).layer(orders);
     let (reporter, health) = tonic_health::server::health_reporter();
-    let mut routes = Routes::new(Named(admitted)).add_service(health);
+    let mut routes = Routes::new(orders).add_service(health);
     if state.options.profile == Profile::Dev {
         let descriptors = || {
             tonic_reflection::server::Builder::configure()
@@ -68,11 +70,38 @@ pub fn router(state: &Arc<State>) -> (Router, HealthReporter) {
         let v1alpha = descriptors().build_v1alpha().expect("the descriptors were generated with this code");
         routes = routes.add_service(v1).add_service(v1alpha);
     }
-    let stop = state.stop.clone();
-    let ends = axum::middleware::map_response(move |response: Response| {
-        let stop = stop.clone();
-        async move { response.map(|body| axum::body::Body::new(stopping::Stopping::new(body, stop))) }
-    });
-    let router = routes.into_axum_router().layer(ends).layer(from_fn(tag)).layer(GrpcWebLayer::new());
-    (router, reporter)
+    let router = routes.into_axum_router();
+    let admitted = router.layer(from_fn_with_state(Arc::clone(state), admit));
+    (admitted.layer(GrpcWebLayer::new()), reporter)
+}
+
+/// Lets a call in, and names it for the numbers.
+async fn admit(FromState(state): FromState<Arc<State>>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let route = METHODS.iter().copied().find(|Route(known)| *known == path).unwrap_or(INFRASTRUCTURE);
+    let is_ours = path.starts_with("/order.v1.OrderService/");
+    if is_ours {
+        let mutating = path.rsplit('/').next().is_some_and(|method| MUTATING.contains(&method));
+        match identify(&state, &request, mutating) {
+            Ok(caller) => request.extensions_mut().insert(caller),
+            Err(problem) => return tagged(refusal::status(&problem).into_http(), route),
+        };
+    }
+    let response = tagged(next.run(request).await, route);
+    if is_ours {
+        return response;
+    }
+    // Our own streams watch for the end themselves.
+    response.map(|body| Body::new(stopping::Stopping::new(body, state.stop.clone())))
+}
+
+fn identify(state: &State, request: &Request, mutating: bool) -> Result<Caller> {
+    let scope = request.extensions().get::<Arc<Scope>>();
+    let scope = scope.ok_or_else(|| Problem::new("internal", "the request lost its scope"))?;
+    state.admit(request.headers(), request.uri(), scope, mutating).map(Caller)
+}
+
+fn tagged(mut response: Response, route: Route) -> Response {
+    response.extensions_mut().insert(route);
+    response
 }

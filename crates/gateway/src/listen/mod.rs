@@ -29,7 +29,7 @@ use crate::options::Options;
 
 /// What a connection too many is told before it is closed.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
-    content-length: 130\r\nconnection: close\r\n\r\n{\"type\":\"/docs/errors/overloaded\",\"title\":\"Too much is waiting already\",\
+    content-length: 137\r\nconnection: close\r\n\r\n{\"type\":\"/docs/errors/overloaded\",\"title\":\"Too much is waiting already\",\
     \"status\":503,\"code\":\"overloaded\",\"detail\":\"too many connections\"}";
 /// After `accept` failed for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

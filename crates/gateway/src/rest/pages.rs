@@ -31,7 +31,7 @@ pub async fn file(uri: Uri, headers: HeaderMap) -> Result<Response<Body>> {
 }
 
 pub async fn openapi() -> Response<Body> {
-    rest::json(StatusCode::OK, openapi::openapi_json().to_owned())
+    rest::json(StatusCode::OK, openapi::openapi_json())
 }
 
 /// A code's page, as the Markdown it is written in.

@@ -121,12 +121,17 @@ async fn audience(state: &State, principal: &Principal, named: Option<&str>) -> 
     }
 }
 
+/// One stream more, whatever protocol it speaks.
+pub fn enter(state: &State) -> Result<Opened> {
+    let open = state.metrics.streams.try_enter(state.options.streams_max);
+    open.ok_or_else(|| {
+        Problem::new("stream_limit", "too many live streams are open; come back in a moment").retry_after(5)
+    })
+}
+
 async fn open(state: &Arc<State>, audience: Audience, after: Option<Position>) -> Result<Feed> {
     let options = &state.options;
-    let open = state.metrics.streams.try_enter(options.streams_max);
-    let open = open.ok_or_else(|| {
-        Problem::new("stream_limit", "too many live streams are open; come back in a moment").retry_after(5)
-    })?;
+    let open = enter(state)?;
     let listener = state.hub.listen(audience, after).await.map_err(doos_app::Error::from)?;
     let every = |every_ms: u64| {
         let mut interval = tokio::time::interval(Duration::from_millis(every_ms));

@@ -19,6 +19,9 @@ pub(super) fn check(view: &View, findings: &mut Findings) {
     }
     for order in view.orders.values() {
         check_decision(view, order, findings);
+        findings.unless(!view.released.contains(&order.id), "I6", || {
+            format!("order {} is stored, its hold had been given back", order.id)
+        });
     }
     check_movements(view, findings);
     check_gate(view, findings);

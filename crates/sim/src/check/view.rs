@@ -40,6 +40,8 @@ pub struct View {
     pub provider: ProviderView,
     /// Parcels the carrier has taken, and whether they were called back.
     pub parcels: BTreeMap<OrderId, bool>,
+    /// Orders whose hold was given back.
+    pub released: BTreeSet<OrderId>,
     /// What the gate shows for each product, asked last.
     pub gate: BTreeMap<ProductId, Option<Level>>,
 }
@@ -75,6 +77,7 @@ impl View {
             view.parked.extend(inbox.parked.values().cloned());
         }
         view.gate = history.levels();
+        view.released = history.all_released();
         view
     }
 

@@ -74,6 +74,10 @@ impl StockHistory {
         self.lock().released.contains(&order)
     }
 
+    pub fn all_released(&self) -> BTreeSet<OrderId> {
+        self.lock().released.clone()
+    }
+
     pub fn shown(&self, product: ProductId, level: Option<Level>) {
         self.lock().shown.insert(product, level);
     }

@@ -37,7 +37,7 @@ impl Setup {
     }
 
     pub async fn start(self) -> Server {
-        let mut server = Server { setup: self, running: None };
+        let mut server = Server { running: None, setup: self };
         server.start().await;
         server
     }
@@ -66,13 +66,24 @@ impl Setup {
 }
 
 pub struct Server {
-    pub setup: Setup,
+    // Before its place, so that the process is gone when the directory is removed.
     running: Option<Running>,
+    pub setup: Setup,
 }
 
 struct Running {
     child: Child,
     listen: SocketAddr,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A process that outlives its test would hold the directory of nobody.
+        let _ = self.child.start_kill();
+        while let Ok(None) = self.child.try_wait() {
+            std::thread::yield_now();
+        }
+    }
 }
 
 impl Server {

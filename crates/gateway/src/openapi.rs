@@ -1,4 +1,0 @@
-//! The OpenAPI document.
-pub fn openapi_json() -> &'static str {
-    "{}"
-}
