@@ -1,8 +1,8 @@
 //! How the folder's thread learns that there is work, that others need the disk more, or that it must end.
 //!
 //! It parks on a condition: woken by every group the writer has written, with a deadline for how long it may be put
-//! off. Somebody counts as needing the disk for as long as groups follow each other closely; how many callers wait in
-//! the queue says less, since callers that wait for their answers are in no queue.
+//! off. Somebody counts as needing the disk while a group is being written and for as long as groups follow each other
+//! closely; how many callers wait in the queue says less, since callers that wait for their answers are in no queue.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +16,9 @@ const QUIET: Duration = Duration::from_millis(2);
 struct State {
     /// End of what is visible to readers.
     end: u64,
-    groups: u64,
+    /// Groups begun and groups written.
+    begun: u64,
+    written: u64,
     is_closed: bool,
 }
 
@@ -27,11 +29,16 @@ pub(crate) struct FoldSignal {
 }
 
 impl FoldSignal {
+    /// The writer's word before each group. Wakes nobody: who parks here waits for the group's end.
+    pub fn begun(&self) {
+        lock(&self.state).begun += 1;
+    }
+
     /// The writer's word after each group.
     pub fn written(&self, end: u64) {
         let mut state = lock(&self.state);
         state.end = state.end.max(end);
-        state.groups += 1;
+        state.written = state.begun;
         drop(state);
         self.changed.notify_all();
     }
@@ -51,7 +58,8 @@ impl FoldSignal {
         !state.is_closed
     }
 
-    /// Waits until no group has followed the last one for a moment, at most `longest`. Whether groups still follow.
+    /// Waits until no group is being written and none has followed the last one for a moment, at most `longest`.
+    /// Whether groups still follow.
     #[expect(
         clippy::disallowed_methods,
         reason = "measures its own pause, which decides nothing but when work goes on"
@@ -59,18 +67,22 @@ impl FoldSignal {
     pub fn pause(&self, longest: Duration) -> bool {
         let begun = Instant::now();
         let mut state = lock(&self.state);
-        while !state.is_closed && begun.elapsed() < longest {
-            let seen = state.groups;
-            let waited = self
+        loop {
+            let left = longest.saturating_sub(begun.elapsed());
+            if state.is_closed || left.is_zero() {
+                return true;
+            }
+            let is_writing = state.begun != state.written;
+            let (seen, patience) = (state.written, if is_writing { left } else { QUIET });
+            let (after, waited) = self
                 .changed
-                .wait_timeout_while(state, QUIET, |state| !state.is_closed && state.groups == seen)
+                .wait_timeout_while(state, patience, |state| !state.is_closed && state.written == seen)
                 .unwrap_or_else(PoisonError::into_inner);
-            if waited.1.timed_out() {
+            if waited.timed_out() && after.begun == after.written {
                 return false;
             }
-            state = waited.0;
+            state = after;
         }
-        true
     }
 }
 
@@ -83,10 +95,12 @@ mod tests {
     fn work_is_waited_for_until_it_is_there_or_the_end() {
         let signal = FoldSignal::default();
         std::thread::scope(|scope| {
-            let folder = scope.spawn(|| (signal.wait_for_work(0), signal.wait_for_work(8)));
+            let folder = scope.spawn(|| signal.wait_for_work(0));
             signal.written(8);
+            assert!(folder.join().unwrap());
+            let folder = scope.spawn(|| signal.wait_for_work(8));
             signal.close();
-            assert_eq!(folder.join().unwrap(), (true, false));
+            assert!(!folder.join().unwrap());
         });
     }
 
@@ -94,10 +108,13 @@ mod tests {
     fn a_pause_ends_when_nothing_follows_and_at_its_longest_when_something_does() {
         let signal = FoldSignal::default();
         assert!(!signal.pause(Duration::from_secs(60)), "nobody writes");
+        signal.begun();
+        assert!(signal.pause(Duration::from_millis(5)), "a group is being written, however long it takes");
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(Ordering::Acquire) {
+                    signal.begun();
                     signal.written(1);
                     std::thread::yield_now();
                 }

@@ -77,6 +77,7 @@ impl Writer {
 
     /// Does everything that is asked in one group. `false`: that was the last one.
     pub fn write_group(&mut self, group: Group) -> bool {
+        self.shared.fold_signal.begun();
         let (jobs, replies) = group.0.into_parts();
         let mut verdicts: Vec<Verdicts> = Vec::with_capacity(jobs.len());
         let mut accepted: Vec<(usize, usize, Unit)> = Vec::new();

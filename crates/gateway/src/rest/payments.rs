@@ -116,7 +116,7 @@ fn read(body: &[u8]) -> Result<Callback> {
     if reference.chars().count() > TEXT_CHARS_MAX {
         faults.add("#/provider_reference", format!("has at most {TEXT_CHARS_MAX} characters"));
     }
-    object.finish(&mut faults);
+    // Fields we do not know are the provider's own affair (a nonce, a time); refusing them would refuse its next release.
     faults.check()?;
     let whole = order_id.zip(attempt_id).zip(amount.zip(currency)).zip(event);
     let (((order_id, attempt_id), (amount, currency)), event) =

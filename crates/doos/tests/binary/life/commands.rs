@@ -5,13 +5,13 @@ use std::fs;
 
 use crate::support::Place;
 use crate::support::command::run;
-use crate::support::server::Setup;
+use crate::support::server::{Server, Setup};
 use crate::support::shop::{self, ask, await_status};
 use crate::support::wait::until;
 
 #[tokio::test]
 async fn the_banner_says_where_it_listens_and_how_to_place_the_first_order() {
-    let server = Setup::new().start().await;
+    let server = Setup::bare().start().await;
     let banner = server.banner();
     assert!(banner.contains(&format!("listening on http://{}", server.listen())), "{banner}");
     let curl = banner.lines().position(|line| line.contains("curl")).unwrap_or_else(|| panic!("no curl in {banner}"));
@@ -51,18 +51,75 @@ async fn audit_balances_beside_a_running_server_and_after_it() {
     server.run(&["audit"]).await.expect(0);
 }
 
+/// The provider's books are lost, so it refuses a refund it must not refuse: a message that only a person can settle.
+async fn server_with_a_dead_letter() -> (Server, String) {
+    let mut server = Setup::new().setting("LIMITS__RETRY_TRIES_MAX", 2).start().await;
+    let order = shop::place(&server.client(), "42", "101", 1).await;
+    ask(&server.client(), &order, "pay").await;
+    await_status(&server.client(), &order, "shipped").await;
+    server.stop().await;
+    fs::remove_file(server.data().join("outside/provider.log")).unwrap();
+    server.start().await;
+    ask(&server.operator().await, &order, "cancel").await.expect(200);
+    let letter = await_letter(&server).await;
+    (server, letter)
+}
+
+async fn await_letter(server: &Server) -> String {
+    until("the refund is parked", async || {
+        let list = server.run(&["dlq", "list", "-o", "json"]).await.expect_json(0);
+        match list["dead_letters"].as_array().unwrap().as_slice() {
+            [letter] => Ok(letter["id"].as_str().unwrap().to_owned()),
+            _ => Err(list),
+        }
+    })
+    .await
+}
+
 #[tokio::test]
 async fn dead_letters_are_listed_shown_replayed_and_discarded() {
-    // The provider answers nothing clear, and patience is short: asking for payment ends as a dead letter or keeps
-    // being asked; an order that cannot be captured must never be lost from sight.
-    let server = Setup::new().start().await;
-    assert_eq!(server.run(&["dlq", "list", "-o", "json"]).await.expect_json(0)["dead_letters"], serde_json::json!([]));
-    let unknown = server.run(&["dlq", "show", "inventory/1/2"]).await;
-    assert_ne!(unknown.code, Some(0), "{unknown:?}");
-    for verb in ["replay", "discard"] {
-        let said = server.run(&["dlq", verb, "inventory/1/2"]).await;
-        assert_ne!(said.code, Some(0), "{said:?}");
+    let (server, letter) = server_with_a_dead_letter().await;
+    let listed = server.run(&["dlq", "list"]).await.expect(0);
+    assert!(listed.contains(&letter) && listed.contains("payment"), "{listed}");
+    let shown = server.run(&["dlq", "show", &letter, "-o", "json"]).await.expect_json(0);
+    assert_eq!(shown["message"]["event"], "RefundPayment");
+    assert_eq!(shown["tries"], 2);
+
+    // Replayed it fails again, and comes back with a later time.
+    server.run(&["dlq", "replay", &letter]).await.expect(0);
+    until("it was tried again and parked again", async || {
+        let again = server.run(&["dlq", "show", &letter, "-o", "json"]).await;
+        match again.code {
+            Some(0) => {
+                let again: Value = serde_json::from_str(&again.stdout).unwrap();
+                if again["parked_at"] != shown["parked_at"] { Ok(()) } else { Err(again.to_string()) }
+            }
+            _ => Err(again.stderr),
+        }
+    })
+    .await;
+
+    server.run(&["dlq", "discard", &letter]).await.expect(0);
+    let empty = server.run(&["dlq", "list", "-o", "json"]).await.expect_json(0);
+    assert_eq!(empty["dead_letters"], serde_json::json!([]));
+    for verb in ["show", "replay", "discard"] {
+        let gone = server.run(&["dlq", verb, &letter]).await;
+        assert!(gone.code != Some(0) && gone.stderr.contains("not_found"), "{verb}: {gone:?}");
     }
+}
+
+#[tokio::test]
+async fn dead_letters_are_settled_without_a_server_too_and_survive_its_restart() {
+    let (mut server, letter) = server_with_a_dead_letter().await;
+    server.kill().await;
+    let listed = server.run(&["dlq", "list"]).await.expect(0);
+    assert!(listed.contains(&letter), "{listed}");
+    server.start().await;
+    server.run(&["dlq", "show", &letter]).await.expect(0);
+    server.stop().await;
+    server.run(&["dlq", "discard", &letter]).await.expect(0);
+    let listed = server.run(&["dlq", "list"]).await.expect(0);
+    assert!(!listed.contains(&letter), "{listed}");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use super::wait::{PATIENCE, until};
 
 /// How a server is to be started. Says nothing about whether it runs.
 pub struct Setup {
+    verb: Option<&'static str>,
     place: Place,
     arguments: Vec<String>,
     settings: Vec<(String, String)>,
@@ -21,7 +22,12 @@ pub struct Setup {
 
 impl Setup {
     pub fn new() -> Self {
-        Self { place: Place::new(), arguments: Vec::new(), settings: Vec::new() }
+        Self { verb: Some("serve"), place: Place::new(), arguments: Vec::new(), settings: Vec::new() }
+    }
+
+    /// As somebody starts it who has read nothing: without a verb.
+    pub fn bare() -> Self {
+        Self { verb: None, ..Self::new() }
     }
 
     /// A further argument of `doos serve`.
@@ -56,7 +62,7 @@ impl Setup {
 
     fn command(&self) -> Command {
         let mut command = command::doos();
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(&self.arguments);
+        command.args(self.verb).args(["--listen", "127.0.0.1:0"]).args(&self.arguments);
         command.arg("--data-dir").arg(self.data());
         command.envs(self.settings.iter().map(|(key, value)| (key, value)));
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
@@ -118,6 +124,12 @@ impl Server {
             other => Err(other),
         })
         .await;
+        // Printed last, once everything runs.
+        until("the banner is printed", async || {
+            let banner = self.banner();
+            if banner.contains("listening on") { Ok(()) } else { Err(banner) }
+        })
+        .await;
     }
 
     pub fn data(&self) -> PathBuf {
@@ -165,10 +177,14 @@ impl Server {
         self.start().await;
     }
 
-    pub fn set_argument(&mut self, argument: &str) {
-        self.setup.arguments.push(argument.to_owned());
+    /// From the next start on.
+    pub fn set(&mut self, key: &str, value: impl ToString) {
+        let key = format!("DOOS_{key}");
+        self.setup.settings.retain(|(known, _)| *known != key);
+        self.setup.settings.push((key, value.to_string()));
     }
 
+    /// From the next start on.
     pub fn clear_arguments(&mut self) {
         self.setup.arguments.clear();
     }

@@ -1,0 +1,21 @@
+//! The gateway from the outside: a real listener, real clients, the use cases over simulated engines in calm mode.
+//!
+//! Each module is named after what a client does. The shop under test is built in one place, `shop.rs`; waits are on
+//! what a client can see, with a deadline.
+#![expect(clippy::disallowed_methods, reason = "tests own the clock and the tasks they start")]
+
+mod access;
+mod back_office;
+mod bulk;
+mod client;
+mod connections;
+mod documents;
+mod grpc;
+mod keys;
+mod moves;
+mod overload;
+mod pages;
+mod reading;
+mod refusals;
+mod shop;
+mod streams;
