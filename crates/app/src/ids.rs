@@ -1,7 +1,7 @@
 //! Order ids for this process: the pure generator, and the durable mark it must stay below.
 //!
 //! What holds: a mark is stored before any id at or above it is issued, so restarts, pauses and clock steps never
-//! repeat an id. The mark leads by [`LEAD_MS`] only, because the next holder starts above it and ids should not run far
+//! repeat an id. The mark leads by three seconds only, because the next holder starts above it and ids should not run far
 //! ahead of the clock.
 
 use doos_domain::ids::{Exhausted, Generator, OrderId, UserId};

@@ -44,7 +44,7 @@ pub struct App {
     pub options: Options,
     pub ids: ids::Ids,
     pub catalog: catalog::Catalog,
-    pub counters: counters::Counters,
+    pub counters: Arc<counters::Counters>,
     pub keys: keys::InFlight,
     /// Set by whoever exports traces: links a group's span to the trace of one of its messages.
     pub trace_links: OnceLock<TraceLink>,
@@ -66,8 +66,8 @@ impl App {
     pub async fn start(ports: Ports, options: Options) -> Result<(Arc<Self>, Vec<Loop>)> {
         let ids = ids::Ids::take(&ports, options.worker).await?;
         let catalog = catalog::Catalog::load(&*ports.catalog).await?;
-        let (writer, loops) = writer::Writer::new(Arc::clone(&ports.orders), Arc::clone(&ports.clock), &options);
-        let counters = counters::Counters::default();
+        let counters = Arc::new(counters::Counters::default());
+        let (writer, loops) = writer::Writer::new(&ports, &options, &counters);
         let keys = keys::InFlight::default();
         let watchers = watch::Watchers::default();
         Ok((

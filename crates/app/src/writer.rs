@@ -4,11 +4,13 @@
 //! has an unknown outcome, never a failed one.
 
 use doos_batcher::{Limits, Sender};
+use doos_ports::Ports;
 use doos_ports::clock::Clock;
 use doos_ports::order_store::{Change, CommitError, OrderStore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::counters::Counters;
 use crate::{Loop, Options};
 
 type Outcome = Result<(), CommitError>;
@@ -26,7 +28,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(orders: Arc<dyn OrderStore>, clock: Arc<dyn Clock>, options: &Options) -> (Self, Vec<Loop>) {
+    pub(crate) fn new(ports: &Ports, options: &Options, counters: &Arc<Counters>) -> (Self, Vec<Loop>) {
+        let orders = Arc::clone(&ports.orders);
         let limits = Limits {
             queue_len_max: options.order_queue_len_max,
             group_len_max: options.order_group_len_max,
@@ -39,7 +42,8 @@ impl Writer {
             let flying_since_ms = Arc::new(AtomicU64::new(IDLE));
             let flusher = Flusher {
                 orders: Arc::clone(&orders),
-                clock: Arc::clone(&clock),
+                clock: Arc::clone(&ports.clock),
+                counters: Arc::clone(counters),
                 flying_since_ms: Arc::clone(&flying_since_ms),
             };
             loops.push(Loop { name: format!("orders-{number}"), run: Box::pin(flusher.run(receiver)) });
@@ -69,16 +73,21 @@ impl Writer {
 struct Flusher {
     orders: Arc<dyn OrderStore>,
     clock: Arc<dyn Clock>,
+    counters: Arc<Counters>,
     flying_since_ms: Arc<AtomicU64>,
 }
 
 impl Flusher {
     async fn run(self, mut receiver: doos_batcher::Receiver<Change, Outcome>) {
         while let Some(group) = receiver.next_group().await {
-            self.flying_since_ms.store(now_ms(&*self.clock), Ordering::Relaxed);
+            let begun_ms = now_ms(&*self.clock);
+            self.flying_since_ms.store(begun_ms, Ordering::Relaxed);
             let (changes, replies) = group.into_parts();
+            self.counters.commit_groups.add(1);
+            self.counters.commit_group_len_last.set(changes.len() as i64);
             let outcomes = self.orders.commit(changes).await;
             self.flying_since_ms.store(IDLE, Ordering::Relaxed);
+            self.counters.commit_group_ms_last.set((now_ms(&*self.clock) - begun_ms) as i64);
             replies.send(outcomes);
         }
     }

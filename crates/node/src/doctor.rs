@@ -112,10 +112,11 @@ pub fn insecurities(config: &Config) -> Vec<Finding> {
 
 fn examine_disk(data_dir: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Err(error) = fs::create_dir_all(data_dir) {
-        let found = format!("{} cannot be made: {error}", data_dir.display());
-        return vec![Finding::bad("data directory", found, "choose a writable one with --data-dir")];
-    }
+    // Before the first start the directory is not there; the disk is that of the nearest one above it.
+    let Some(data_dir) = data_dir.ancestors().find(|dir| dir.is_dir()) else {
+        let found = format!("no part of {} exists", data_dir.display());
+        return vec![Finding::bad("data directory", found, "choose another with --data-dir")];
+    };
     findings.push(match sync_times(data_dir) {
         Err(error) => Finding::bad("disk", format!("a synced write failed: {error}"), "look at the disk"),
         Ok(times) => {

@@ -28,14 +28,14 @@ impl Serving {
     /// Takes no more calls and waits until those in flight are done or cut off.
     pub async fn stop(&mut self) {
         self.stop.cancel();
-        if let Some(served) = self.served.take() {
-            if served.await.is_err() {
-                tracing::error!("the gateway broke while stopping");
-            }
+        let Some(served) = self.served.take() else { return };
+        if served.await.is_err() {
+            tracing::error!("the gateway broke while stopping");
         }
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the node owns the gateway's task")]
 pub async fn serve(
     config: &Config,
     app: &Arc<App>,

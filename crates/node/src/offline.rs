@@ -173,9 +173,9 @@ pub fn letters_text(told: &Value) -> String {
         return "no dead letters".to_owned();
     }
     let line = |letter: &Value| {
-        let message = if letter["message"].is_object() { &letter["message"] } else { letter };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let id = if message["id"].is_string() { text(&message["id"]) } else { text(&letter["message_id"]) };
+        // The server names a letter by its message; the store's own form has the message with its id inside.
+        let id = if letter["id"].is_string() { text(&letter["id"]) } else { text(&letter["message"]["id"]) };
         format!("{id}  {}  tries {}  {}", text(&letter["consumer"]), letter["tries"], text(&letter["cause"]))
     };
     letters.iter().map(line).collect::<Vec<_>>().join("\n")
