@@ -183,7 +183,7 @@ impl Shared {
                 }
                 let entry = read(&self.tail).order(row.id);
                 let order = match entry {
-                    
+                    Some(entry) if !is_asked_for(entry.status) => None,
                     Some(entry) => self.load_entry(row.id, entry)?,
                     None => {
                         let recent = lock(&self.recent).get(row.id, row.version);

@@ -132,12 +132,12 @@ impl Writer {
         }
     }
 
-    /// How many of the units fit into one group of the journal; at least one, which the journal may refuse.
+    /// How many of the units fit into one group of the journal; each alone does, or it would not be here.
     fn fitting(&self, units: &[(usize, usize, Unit)]) -> usize {
         let max = self.shared.options.journal.group_bytes_max as usize;
-        let mut bytes = FRAME_BYTES;
+        let mut bytes = 0;
         let fitting = units.iter().take_while(|(.., unit)| {
-            bytes += unit.bytes() + FRAME_BYTES * unit.entries.len();
+            bytes += framed_bytes(unit);
             bytes <= max
         });
         fitting.count().max(1)
@@ -161,16 +161,15 @@ impl Writer {
 
     fn refusal_of(&self, error: doos_journal::Error) -> doos_ports::Error {
         let changed_nothing = error.changed_nothing();
-        let is_too_large = matches!(error, doos_journal::Error::GroupTooLarge { .. });
         let cause = Error::from(error).in_full();
         if !changed_nothing || self.journal.stopped().is_some() {
             tracing::error!(cause, "the store has stopped: its journal failed");
             self.shared.stop(&cause);
         }
-        match (changed_nothing, is_too_large) {
-            (false, _) => doos_ports::Error::Unknown { engine: ENGINE, cause },
-            (true, true) => doos_ports::Error::Broken { engine: ENGINE, cause },
-            (true, false) => doos_ports::Error::Unavailable { engine: ENGINE, cause },
+        if changed_nothing {
+            doos_ports::Error::Unavailable { engine: ENGINE, cause }
+        } else {
+            doos_ports::Error::Unknown { engine: ENGINE, cause }
         }
     }
 
@@ -196,6 +195,11 @@ impl Writer {
 
     /// Checks one unit and, if it may be stored, lets the draft know.
     fn check(&self, unit: &Unit, draft: &mut Draft) -> Result<(), Refused> {
+        let (bytes, max) = (framed_bytes(unit), self.shared.options.journal.group_bytes_max);
+        if bytes as u64 > max {
+            let cause = format!("what is to be stored together takes {bytes} bytes, the journal takes {max} at once");
+            return Err(Refused::Engine(doos_ports::Error::Broken { engine: ENGINE, cause }));
+        }
         let broken = |error: Error| Refused::Engine(error.into());
         // Within one unit later checks build on earlier ones; outside they count only if all pass.
         let mut of_unit: HashMap<u64, Known> = HashMap::new();
@@ -278,6 +282,11 @@ impl Writer {
             }
         }
     }
+}
+
+/// What a unit takes in the journal at most, a group's own framing included.
+fn framed_bytes(unit: &Unit) -> usize {
+    FRAME_BYTES + unit.bytes() + FRAME_BYTES * unit.entries.len()
 }
 
 /// Why a unit was not even begun after another one of its group had failed.

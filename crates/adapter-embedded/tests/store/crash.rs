@@ -5,9 +5,11 @@ use crate::shop::{Shop, answer, cancelled, id, new_order, product};
 use doos_adapter_embedded::Options;
 use doos_domain::ids::OrderId;
 use doos_domain::message::{Body, Consumer};
+use doos_domain::order::Order;
 use doos_journal::sim_disk::{Call, SimDisk};
-use doos_ports::order_store::{CommitError, MessageState, Voided};
+use doos_ports::order_store::{Change, CommitError, MessageState, Voided};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Segments of two pages, so that the day rolls over several times and gives some back.
 fn tiny() -> Options {
@@ -117,7 +119,7 @@ async fn check(shop: &mut Shop, told: &Told) {
     assert_eq!(unread as usize, read.len());
 }
 
-async fn orders_commit(shop: &mut Shop, change: doos_ports::order_store::Change) -> Result<(), CommitError> {
+async fn orders_commit(shop: &mut Shop, change: Change) -> Result<(), CommitError> {
     shop.commit(change).await
 }
 
@@ -207,5 +209,31 @@ fn a_full_disk_refuses_and_does_not_stop_the_store() {
         assert_eq!(shop.load(stored + 1).await, None);
         disk.limit_bytes(None);
         shop.commit(new_order(stored + 1, 1)).await.unwrap();
+    });
+}
+
+#[test]
+fn what_builds_on_a_part_that_could_not_be_written_is_not_written_either() {
+    executor().block_on(async {
+        let journal = doos_journal::Options { segment_bytes: 8 << 10, group_bytes_max: 4 << 10 };
+        let (disk, dir) = (SimDisk::new(3), tempfile::tempdir().unwrap());
+        let mut shop = Shop::open(disk.clone(), dir.path(), Options { journal, ..tiny() }).unwrap();
+        shop.commit(new_order(1, 1)).await.unwrap();
+        // No further segment can be made. The first version does not fit into this one, the second would.
+        disk.limit_bytes(Some(8 << 10));
+        let mut first = new_order(2, 1);
+        let large = Order { address: Some("x".repeat(3_000)), ..(*first.order).clone() };
+        let second = Order { version: 2, ..(*first.order).clone() };
+        first.order = Arc::new(large);
+        let second = Change { expected_version: 1, order: Arc::new(second), messages: Vec::new(), answer: None };
+        let orders = shop.store.orders();
+        let results = shop.run(orders.commit(vec![first, second])).await;
+        for result in &results {
+            let refused = matches!(result, Err(CommitError::Engine(doos_ports::Error::Unavailable { .. })));
+            assert!(refused, "{results:?}");
+        }
+        assert_eq!(shop.load(2).await, None);
+        disk.limit_bytes(None);
+        shop.commit(new_order(2, 1)).await.unwrap();
     });
 }

@@ -277,14 +277,14 @@ fn a_unit_larger_than_any_group_is_refused_and_its_neighbours_are_stored() {
         order.address = Some("x".repeat(20 << 10));
         huge.order = std::sync::Arc::new(order);
         let orders = shop.store.orders();
-        let results = shop.run(orders.commit(vec![new_order(1, 1), huge])).await;
-        assert!(results[0].is_ok(), "{results:?}");
+        let results = shop.run(orders.commit(vec![new_order(1, 1), huge, new_order(3, 1)])).await;
+        assert!(results[0].is_ok() && results[2].is_ok(), "{results:?}");
         assert!(matches!(results[1], Err(CommitError::Engine(doos_ports::Error::Broken { .. }))), "{results:?}");
         // More than one group's worth of small ones goes into several groups.
         let many: Vec<_> = (10..80).map(|number| new_order(number, 1)).collect();
         let results = shop.run(orders.commit(many)).await;
         assert!(results.iter().all(Result::is_ok), "{results:?}");
-        assert_eq!(orders.list(Query { limit: 100, ..Query::default() }).await.unwrap().orders.len(), 71);
+        assert_eq!(orders.list(Query { limit: 100, ..Query::default() }).await.unwrap().orders.len(), 72);
     });
 }
 
@@ -424,4 +424,32 @@ fn threads_of_their_own_take_write_fold_and_end() {
     let shop = open_dir(dir.path());
     let listed = block_on(shop.store.orders().list(Query { limit: 1_000, ..Query::default() })).unwrap();
     assert_eq!(listed.orders.len(), 200);
+}
+
+#[test]
+fn a_backup_taken_while_orders_pour_in_is_whole_up_to_its_cut() {
+    let (dir, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let running = Store::open_dir(dir.path(), tiny()).unwrap().spawn().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let place = |number: u64| {
+        let orders = running.store.orders();
+        async move { orders.commit(vec![new_order(number, number % 7 + 1)]).await.remove(0).unwrap() }
+    };
+    for round in 0..5_u64 {
+        let before = round * 100;
+        let copy = copies.path().join(round.to_string());
+        std::thread::scope(|scope| {
+            let backup = scope.spawn(|| backup(dir.path(), &copy, tiny()).unwrap());
+            let placing = (before..before + 100).map(|number| place(number + 1));
+            runtime.block_on(futures::future::join_all(placing));
+            backup.join().unwrap();
+        });
+        let restored = open_dir(&copy);
+        block_on(async {
+            let listed = restored.store.orders().list(Query { limit: 1_000, ..Query::default() }).await.unwrap().orders;
+            assert!(listed.len() as u64 >= before, "{} of at least {before}", listed.len());
+            assert_eq!(restored.store.bus().lag(Consumer::Inventory).await.unwrap(), listed.len() as u64);
+        });
+    }
+    running.stop();
 }
