@@ -52,8 +52,15 @@ pub struct App {
     pub(crate) writer: writer::Writer,
 }
 
-/// Takes the span of a group and the `traceparent` of a message in it.
-pub type TraceLink = Box<dyn Fn(&tracing::Span, &str) + Send + Sync>;
+/// Takes the span of a group, the `traceparent` of a message in it, and whether the group belongs into that trace; the
+/// other traces of the group are linked.
+pub type TraceLink = Box<dyn Fn(&tracing::Span, &str, Kinship) + Send + Sync>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kinship {
+    Parent,
+    Link,
+}
 
 /// Work that must run beside the application for it to make progress; the owner of the executor spawns it.
 pub struct Loop {

@@ -39,7 +39,9 @@ pub fn install(config: &Config) -> Result<Telemetry, Error> {
     };
     let tracer = (!config.tracing.otlp_endpoint.is_empty()).then(|| exporter(config)).transpose()?;
     let spans = tracer.as_ref().map(|provider| {
-        tracing_opentelemetry::layer().with_tracer(provider.tracer("doos")).with_filter(EnvFilter::new("info"))
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("doos"))
+            .with_filter(EnvFilter::new("info,doos_app=debug"))
     });
     tracing_subscriber::registry()
         .with(logs.with_filter(level))
@@ -78,10 +80,17 @@ impl Drop for Telemetry {
 
 /// Lets the spans of message groups link to the traces of their messages.
 pub fn link_traces(app: &doos_app::App) {
+    use doos_app::Kinship;
+    use opentelemetry::trace::TraceContextExt;
     use tracing_opentelemetry::OpenTelemetrySpanExt;
-    let link = Box::new(|span: &tracing::Span, traceparent: &str| {
-        if let Some(context) = remote_context(traceparent) {
-            span.add_link(context);
+    let link = Box::new(|span: &tracing::Span, traceparent: &str, kinship: Kinship| {
+        let Some(context) = remote_context(traceparent) else { return };
+        match kinship {
+            Kinship::Link => span.add_link(context),
+            // Refused only when no exporter is installed, and then there is nothing to belong to.
+            Kinship::Parent => {
+                let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(context));
+            }
         }
     });
     // Set once a process; a second application in it keeps the first one's way, which is the same.

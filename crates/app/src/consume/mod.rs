@@ -32,7 +32,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tracing::Instrument;
 
-use crate::App;
+use crate::{App, Kinship};
 use line::{Item, Line};
 
 /// What became of one message.
@@ -145,12 +145,12 @@ impl<H: Handler> Consumption<H> {
         Ok(Ran::Worked { messages })
     }
 
-    /// A group joins many traces; each is linked once.
+    /// A group joins many traces: it belongs to the first of them, and each of the others is linked once.
     fn link_traces(&self, span: &tracing::Span, line: &Line) {
         let Some(link) = self.app.trace_links.get() else { return };
         let traces: BTreeSet<&str> = line.first.iter().filter_map(|item| item.message.trace.as_deref()).collect();
-        for trace in traces {
-            link(span, trace);
+        for (index, trace) in traces.into_iter().enumerate() {
+            link(span, trace, if index == 0 { Kinship::Parent } else { Kinship::Link });
         }
     }
 

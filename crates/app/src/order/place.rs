@@ -15,6 +15,7 @@ use doos_domain::pricing::{self, Quote, WantedLine};
 use doos_ports::order_store::{Change, CommitError};
 use doos_ports::stock_gate::{Hold, HoldError};
 use std::sync::Arc;
+use tracing::Instrument;
 
 use crate::keys::{Arrival, Key};
 use crate::{App, Error, Result};
@@ -39,7 +40,8 @@ pub enum Placed {
 
 impl App {
     pub async fn place(&self, call: PlaceOrder) -> Result<Placed> {
-        let placed = self.place_once(&call).await;
+        let span = tracing::debug_span!("place", user_id = %call.user_id);
+        let placed = self.place_once(&call).instrument(span).await;
         match &placed {
             Ok(Placed::Now(_)) => self.counters.orders_placed.add(1),
             Ok(Placed::Before(_)) => {}
@@ -63,7 +65,7 @@ impl App {
             key: call.key.as_ref().map(|key| key.key.clone()),
             deadline: cause.at.plus_millis(deadline_ms),
         };
-        match self.ports.gate.hold(hold).await {
+        match self.ports.gate.hold(hold).instrument(tracing::debug_span!("charge_stock")).await {
             Ok(()) => self.counters.stock_held.add(1),
             Err(HoldError::Short(lines)) => return Err(Error::OutOfStock(lines)),
             Err(HoldError::InProgress(_)) => return self.find_first_answer(call).await,
@@ -73,7 +75,7 @@ impl App {
         let order = Arc::new(step.order);
         let answer = call.key.as_ref().map(|key| key.answer(201, (call.render)(&order), cause.at));
         let change = Change { expected_version: 0, order: Arc::clone(&order), messages: step.messages, answer };
-        let outcome = self.writer.commit(change).await;
+        let outcome = self.writer.commit(change).instrument(tracing::debug_span!("store_order")).await;
         drop(place);
         match outcome {
             Ok(()) => Ok(Placed::Now(order)),
