@@ -32,7 +32,7 @@ sim: ## replay one simulated run with a readable trace (SEED=n)
 	cargo run -p doos-sim --release -- replay --seed $(SEED)
 
 torture: ## kill the real binary again and again and compare the books (KILLS=n)
-	DOOS_TORTURE_KILLS=$(KILLS) cargo test -p doos --test torture -- --nocapture
+	DOOS_TORTURE_KILLS=$(KILLS) cargo test -p doos --test binary torture -- --nocapture
 
 fmt: ## format the code
 	cargo fmt --all
@@ -44,6 +44,7 @@ lint: ## format check, clippy and tidy, warnings fatal
 
 gen: ## write the generated files anew
 	cargo run -q -p xtask -- gen-proto
+	cargo run -q -p xtask -- gen-openapi
 
 clean: ## remove everything that was built
 	cargo clean

@@ -37,8 +37,6 @@ pub struct Folder {
     connection: Connection,
     preparer: Preparer,
     cursor: Option<GroupCursor>,
-    /// The latest time any folded record speaks of; old answers are judged by it, not by a clock.
-    newest_ms: i64,
     /// Segments before this have been asked to be given back.
     dropped: u64,
 }
@@ -46,7 +44,7 @@ pub struct Folder {
 impl Folder {
     pub(crate) fn new(shared: Arc<Shared>, connection: Connection, preparer: Preparer) -> Self {
         let dropped = shared.reader.oldest();
-        Self { shared, connection, preparer, cursor: None, newest_ms: 0, dropped }
+        Self { shared, connection, preparer, cursor: None, dropped }
     }
 
     /// Folds until the store is closed.
@@ -83,16 +81,11 @@ impl Folder {
         let mut records: Vec<(u64, Record<'_>)> = Vec::new();
         for (position, bytes) in groups.iter().flat_map(|group| &group.records) {
             let record = decode(bytes).map_err(|found| Error::Record { position: *position, found })?;
-            if let Record::Answer(head, _) = &record {
-                self.newest_ms = self.newest_ms.max(head.at_ms);
-            }
-            if let Record::Order(head, _) = &record {
-                self.newest_ms = self.newest_ms.max(head.created_ms);
-            }
             records.push((*position, record));
         }
         let kept = AnswersKept {
-            horizon_ms: self.newest_ms.saturating_sub(self.shared.options.answer_kept_ms),
+            kept_ms: self.shared.options.answer_kept_ms,
+            witnesses: self.shared.options.answer_age_witnesses,
             count_max: self.shared.options.answers_forgotten_max,
         };
         let folding = Folding::begin(&mut self.connection)?;

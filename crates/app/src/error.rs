@@ -140,7 +140,9 @@ impl From<order::Refusal> for Error {
             order::Refusal::AlreadyPaid => Self::AlreadyPaid,
             order::Refusal::AttemptClosing => Self::PaymentClosing,
             order::Refusal::OperatorOnly { .. } => Self::Forbidden("only an operator may call back a shipped order"),
-            order::Refusal::IllegalMove { .. } => Self::IllegalMove(refusal.to_string()),
+            order::Refusal::IllegalMove { .. } | order::Refusal::TooManyAttempts => {
+                Self::IllegalMove(refusal.to_string())
+            }
         }
     }
 }

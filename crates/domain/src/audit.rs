@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use crate::ids::{OrderId, ProductId};
 use crate::message::{Body, Demand, Message};
 use crate::order::{CancelReason, Order, Status};
-use crate::payment::{MoneyEntry, MoneyKind};
+use crate::payment::{AttemptState, MoneyEntry, MoneyKind};
 use crate::stock::{Decision, DecisionRow, Movement, MovementKind, StockRow};
 
 /// One thing that does not add up.
@@ -198,6 +198,19 @@ fn check_money(order: &Order, records: &OrderRecords, report: &mut Report) {
     report.expect("refunds_stay_below_captures", refunded <= requested && requested <= captured, || {
         format!("captured {captured}, refund asked {requested}, refunded {refunded}")
     });
+    for refund in &money.refunds {
+        let is_booked = records.money.iter().any(|entry| entry.reference == refund.id.as_str());
+        let flies = |message: &Message| match &message.body {
+            Body::RefundPayment { refund_id, .. } => *refund_id == refund.id,
+            Body::RefundSettled { refund_id } => *refund_id == refund.id,
+            _ => false,
+        };
+        let moving = records.in_flight.iter().any(flies);
+        report.expect("refund_is_paid_or_on_its_way", is_booked || moving, || {
+            format!("{} of {} was asked for, and nothing will pay it", refund.id, refund.amount)
+        });
+    }
+    check_attempt(order, records, report);
     let settled = money.refund_settled_minor();
     report.expect("settled_refunds_are_booked", settled <= refunded, || {
         format!("the order counts {settled} as refunded, booked are {refunded}")
@@ -215,6 +228,23 @@ fn check_money(order: &Order, records: &OrderRecords, report: &mut Report) {
         }
         Status::Pending | Status::Confirmed => {}
     }
+}
+
+/// An open attempt has somebody working on it, and a paid order somebody shipping it.
+fn check_attempt(order: &Order, records: &OrderRecords, report: &mut Report) {
+    let flies = |events: &[&str]| records.in_flight.iter().any(|message| events.contains(&message.body.event()));
+    if let Some(attempt) = order.money.open_attempt() {
+        let outcome = ["CapturePayment", "ClosePayment", "PaymentCaptured", "PaymentClosed"];
+        let held = attempt.state == AttemptState::Waiting && order.status == Status::Pending;
+        report.expect("open_attempt_is_worked_on", held || flies(&outcome), || {
+            format!("attempt {} is {:?}, and nothing will end it", attempt.id, attempt.state)
+        });
+    }
+    let awaits_parcel = matches!(order.status, Status::Paid | Status::ShipFailed);
+    let shipping = ["ShipOrder", "ShipmentShipped", "ShipmentFailed"];
+    report.expect("paid_order_is_being_shipped", !awaits_parcel || flies(&shipping), || {
+        format!("the order is {}, and nothing will ship it", order.status)
+    });
 }
 
 const fn captured_amount(message: &Message) -> Option<i64> {

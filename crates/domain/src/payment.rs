@@ -29,6 +29,9 @@ pub struct Attempt {
     pub amount: Money,
     pub state: AttemptState,
     pub since: Timestamp,
+    /// The idempotency key it was asked for under; a repeat of the key means this attempt, whatever became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 impl Attempt {
@@ -53,13 +56,25 @@ pub struct Refund {
 pub struct OrderMoney {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Attempt>,
+    /// Keys of earlier attempts, all closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed_keys: Vec<String>,
     #[serde(default)]
     pub captured_minor: i64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<Refund>,
 }
 
+/// Attempts to pay one order, declined ones included; whoever needs more may order anew.
+pub const ATTEMPTS_MAX: u32 = 50;
+
 impl OrderMoney {
+    /// Whether an attempt was made under this key before.
+    pub fn knows_key(&self, key: &str) -> bool {
+        let last = self.attempt.iter().filter_map(|attempt| attempt.key.as_deref());
+        self.closed_keys.iter().map(String::as_str).chain(last).any(|known| known == key)
+    }
+
     pub fn open_attempt(&self) -> Option<&Attempt> {
         self.attempt.as_ref().filter(|attempt| attempt.is_open())
     }

@@ -107,10 +107,11 @@ pub fn quote<'a>(
 
 fn compare_price(product: &Product, seen: &str) -> Result<(), Refusal> {
     let currency = product.price.currency;
-    let seen_price =
-        Money::parse_decimal(seen, currency).map_err(|source| Refusal::SeenPrice { product_id: product.id, source })?;
-    if seen_price == product.price {
-        return Ok(());
+    match Money::parse_decimal(seen, currency) {
+        Ok(price) if price == product.price => return Ok(()),
+        // More decimals than the currency has is a price, too: another one.
+        Ok(_) | Err(money::Error::TooPrecise { .. }) => {}
+        Err(source) => return Err(Refusal::SeenPrice { product_id: product.id, source }),
     }
     Err(Refusal::PriceChanged {
         product_id: product.id,

@@ -6,7 +6,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
-use axum::http::{HeaderMap, HeaderValue, Request, Response};
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use futures::FutureExt as _;
 use hyper::body::Incoming;
 use std::net::IpAddr;
@@ -23,6 +23,8 @@ use crate::state::{Scope, State};
 use crate::trace::Trace;
 
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
+/// Paths are ASCII; nobody needs more of one to recognise it.
+const INSTANCE_BYTES_MAX: usize = 256;
 const TRACEPARENT: &str = "traceparent";
 
 /// Where a request came in.
@@ -84,12 +86,12 @@ impl Exchange {
             if let Some(problem) = response.extensions_mut().remove::<Problem>() {
                 problem.log();
                 let headers = std::mem::take(response.headers_mut());
-                response = problem.render(&path, &trace_id);
+                response = problem.render(shortened(&path), &trace_id);
                 merge(response.headers_mut(), headers);
             }
             self.close(&mut response, &scope, &trace_id);
             let took = clock.monotonic().saturating_sub(started);
-            self.state.metrics.requests.observe(route, &method, response.status(), took);
+            self.state.metrics.requests.observe(route, &method, counted(&response), took);
             response
         }
         .instrument(span)
@@ -120,6 +122,21 @@ impl Exchange {
             headers.entry(RATE_LIMIT).or_insert(value);
         }
         headers.entry("x-content-type-options").or_insert(HeaderValue::from_static("nosniff"));
+    }
+}
+
+/// As much of a path as a problem tells back.
+fn shortened(path: &str) -> &str {
+    path.get(..INSTANCE_BYTES_MAX).unwrap_or(path)
+}
+
+/// The status a reply is counted under: gRPC refuses with a `200` and says so elsewhere.
+fn counted(response: &Response<Body>) -> StatusCode {
+    match response.headers().get("grpc-status").map(HeaderValue::as_bytes) {
+        None | Some(b"0") => response.status(),
+        // Unknown, deadline exceeded, unimplemented, internal, unavailable, data loss.
+        Some(b"2" | b"4" | b"12" | b"13" | b"14" | b"15") => StatusCode::INTERNAL_SERVER_ERROR,
+        Some(_) => StatusCode::BAD_REQUEST,
     }
 }
 

@@ -51,11 +51,13 @@ pub struct Drained {
 impl Gateway {
     pub fn new(app: Arc<App>, options: Options, secrets: Secrets, extra: Extra) -> Result<Self, InvalidOption> {
         options.check()?;
+        let metrics = Metrics::new(&app, rest::routes().chain(grpc::routes()));
+        let feed = Arc::clone(&app.ports.feed);
         let state = Arc::new(State {
             auth: Authenticator::new(&secrets.token_key, options.token_cache_len_max),
             limits: Limits::new(&options),
-            metrics: Metrics::new(&app, rest::routes().chain(grpc::routes())),
-            hub: Hub::new(Arc::clone(&app.ports.feed), options.stream_events_max),
+            hub: Hub::new(feed, options.stream_events_max, metrics.streams_overrun.clone()),
+            metrics,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             callback_key: secrets.callback_key,

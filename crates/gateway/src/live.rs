@@ -10,9 +10,11 @@ use doos_domain::ids::UserId;
 use doos_domain::order::Order;
 use doos_ports::bus::Position;
 use doos_ports::change_feed::{ChangeFeed, Changed};
+use prometheus_client::metrics::counter::Counter;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +50,8 @@ pub struct Hub {
     /// Somebody listens where nobody did.
     wanted: Notify,
     events_max: usize,
+    /// Listeners dropped because they did not keep up.
+    overrun: Counter,
 }
 
 #[derive(Default)]
@@ -60,8 +64,8 @@ struct Registry {
 }
 
 impl Hub {
-    pub fn new(feed: Arc<dyn ChangeFeed>, events_max: usize) -> Arc<Self> {
-        Arc::new(Self { feed, registry: Mutex::default(), wanted: Notify::new(), events_max })
+    pub fn new(feed: Arc<dyn ChangeFeed>, events_max: usize, overrun: Counter) -> Arc<Self> {
+        Arc::new(Self { feed, registry: Mutex::default(), wanted: Notify::new(), events_max, overrun })
     }
 
     /// Reads and hands out until `stop`.
@@ -99,16 +103,13 @@ impl Hub {
             }
             return Ok(());
         }
-        self.lock().hand_out(&changes);
+        let dropped = self.lock().hand_out(&changes);
+        self.overrun.inc_by(dropped);
         Ok(())
     }
 
     /// Starts to listen: after `after`, or from now on. A position that the feed has not reached is none of ours.
-    pub async fn listen(
-        self: &Arc<Self>,
-        audience: Audience,
-        after: Option<Position>,
-    ) -> doos_ports::Result<Listener> {
+    pub async fn listen(self: &Arc<Self>, audience: Audience, after: Option<Position>) -> doos_ports::Result<Listener> {
         let last = match after {
             None => None,
             Some(after) => Some(after.min(self.feed.end().await?)),
@@ -173,17 +174,24 @@ impl Registry {
         self.position = somebody.then_some(end);
     }
 
-    fn hand_out(&mut self, changes: &[Changed]) {
+    /// Returns how many listeners were full, and are not listeners any more.
+    fn hand_out(&mut self, changes: &[Changed]) -> u64 {
         // While the batch was read the last listener may have left, and the next one comes with a new start.
-        let (Some(position), Some(last)) = (self.position.as_mut(), changes.last()) else { return };
+        let (Some(position), Some(last)) = (self.position.as_mut(), changes.last()) else { return 0 };
         *position = last.position;
+        let mut dropped = 0;
         for changed in changes {
-            let keep_up = |_: &u64, sender: &mut mpsc::Sender<Item>| sender.try_send(Item::Changed(changed.clone())).is_ok();
-            self.everybody.retain(keep_up);
+            let mut keep_up = |_: &u64, sender: &mut mpsc::Sender<Item>| {
+                let refused = sender.try_send(Item::Changed(changed.clone())).err();
+                dropped += u64::from(matches!(refused, Some(TrySendError::Full(_))));
+                refused.is_none()
+            };
+            self.everybody.retain(&mut keep_up);
             if let Some(senders) = self.by_user.get_mut(&changed.order.user_id) {
-                senders.retain(keep_up);
+                senders.retain(&mut keep_up);
             }
         }
+        dropped
     }
 }
 

@@ -24,10 +24,10 @@ use crate::rest::Route;
 
 pub const CONTENT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-const METHODS: [&str; 5] = ["GET", "POST", "PATCH", "HEAD", "other"];
+const METHODS: [&str; 3] = ["GET", "POST", "PATCH"];
+const ANY_METHOD: &str = "any";
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
-const BUCKETS_SECONDS: [f64; 14] =
-    [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+const BUCKETS_SECONDS: [f64; 14] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
 type Labels = Vec<(&'static str, &'static str)>;
 
@@ -43,7 +43,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    pub fn new(app: &Arc<App>, routes: impl IntoIterator<Item = Route>) -> Self {
+    pub fn new(app: &Arc<App>, routes: impl IntoIterator<Item = (Route, &'static str)>) -> Self {
         let mut registry = Registry::default();
         let requests = Requests::new(&mut registry, routes);
         let connections = Open::default();
@@ -106,14 +106,13 @@ struct Series {
     duration: Histogram,
 }
 
-/// Requests by route template.
-pub struct Requests(HashMap<&'static str, [Series; METHODS.len()]>);
+/// Requests by route template and the methods it knows; everything else is counted as unknown.
+pub struct Requests(HashMap<(&'static str, &'static str), Series>);
 
 impl Requests {
-    fn new(registry: &mut Registry, routes: impl IntoIterator<Item = Route>) -> Self {
+    fn new(registry: &mut Registry, routes: impl IntoIterator<Item = (Route, &'static str)>) -> Self {
         let counts = Family::<Labels, Counter>::default();
-        let durations =
-            Family::<Labels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS_SECONDS));
+        let durations = Family::<Labels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS_SECONDS));
         registry.register("doos_http_requests", "Requests answered", counts.clone());
         registry.register("doos_http_request_duration_seconds", "From header to answer", durations.clone());
         let series = |route: &'static str, method: &'static str| Series {
@@ -122,16 +121,17 @@ impl Requests {
             }),
             duration: durations.get_or_create_owned(&vec![("route", route), ("method", method)]),
         };
-        let with_unknown = routes.into_iter().chain([Route::UNKNOWN]);
-        Self(with_unknown.map(|Route(route)| (route, METHODS.map(|method| series(route, method)))).collect())
+        let all = routes.into_iter().chain([(Route::UNKNOWN, ANY_METHOD)]);
+        Self(all.map(|(Route(route), method)| ((route, method), series(route, method))).collect())
     }
 
     pub fn observe(&self, Route(route): Route, method: &Method, status: StatusCode, took: Duration) {
-        let Some(methods) = self.0.get(route) else { return };
-        let of_method = METHODS.iter().position(|name| *name == method.as_str()).unwrap_or(METHODS.len() - 1);
+        let known = METHODS.iter().find(|name| **name == method.as_str());
+        let own = known.and_then(|method| self.0.get(&(route, *method)));
+        let Some(series) = own.or_else(|| self.0.get(&(Route::UNKNOWN.0, ANY_METHOD))) else { return };
         let class = usize::from(status.as_u16() / 100).saturating_sub(2).min(CLASSES.len() - 1);
-        methods[of_method].by_class[class].inc();
-        methods[of_method].duration.observe(took.as_secs_f64());
+        series.by_class[class].inc();
+        series.duration.observe(took.as_secs_f64());
     }
 }
 

@@ -4,7 +4,7 @@
 //! is refused; one without a content type is taken for JSON.
 
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
@@ -87,9 +87,8 @@ async fn collect(mut body: Body, most: usize) -> Result<Bytes> {
     let mut whole = BytesMut::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            Problem::new("invalid_request", "the body was cut short").because(error.to_string())
-        })?;
+        let frame = frame
+            .map_err(|error| Problem::new("invalid_request", "the body was cut short").because(error.to_string()))?;
         let Ok(bytes) = frame.into_data() else { continue };
         length += bytes.len();
         if length > DRAIN_BYTES_MAX.max(most) {
@@ -104,6 +103,18 @@ async fn collect(mut body: Body, most: usize) -> Result<Bytes> {
 
 fn too_large(most: usize) -> Problem {
     Problem::new("body_too_large", format!("a body has at most {most} bytes"))
+}
+
+/// The variable part of a path, decoded. What cannot be decoded names nothing.
+pub struct Segment(pub String);
+
+impl FromRequestParts<Arc<State>> for Segment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self> {
+        let decoded = Path::<String>::from_request_parts(parts, state).await;
+        decoded.map(|Path(text)| Self(text)).map_err(|_| Problem::not_found("path"))
+    }
 }
 
 /// The query as it was sent; names may repeat.

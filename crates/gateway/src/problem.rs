@@ -6,12 +6,12 @@
 //!
 //! What must never happen: an inner cause, an engine's words or a person's details in a body.
 
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use doos_app::{Error, error_codes};
 use doos_ports::stock_gate::ShortLine;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 pub const CONTENT: &str = "application/problem+json";

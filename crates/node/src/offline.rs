@@ -67,6 +67,9 @@ impl Letters {
             let bearer = format!("Bearer {}", token::issue(config, &operator, 60)?);
             return Ok(Self::Server { at: server.listen, bearer });
         }
+        // Opening would make a store where there is none, and a new one has no letters.
+        doos_adapter_embedded::Books::open(&config.data_dir)
+            .with_context(|| format!("{} holds no store", config.data_dir.display()))?;
         let store = Store::open_dir(&config.data_dir, config.store).context("the store cannot be opened")?;
         Ok(Self::Store(Box::new(store.spawn()?)))
     }

@@ -1,5 +1,6 @@
-//! The built-in provider and carrier, opened behind the node's start: their books may be long, and nobody waits for
-//! them. Until they are open they answer like a company that cannot be reached.
+//! The built-in provider and carrier, opened behind the node's start: their books may be long, and the start does not
+//! wait for them. Calls do, up to the deadline that every call to the outside has; an answer such as "not reachable"
+//! would put off for seconds what was under way when the node last ended.
 
 use async_trait::async_trait;
 use doos_adapter_standin::{CarrierOptions, ProviderOptions, StandinCarrier, StandinProvider};
@@ -10,19 +11,13 @@ use doos_ports::outside::{AttemptAnswer, Carrier, Charge, OutsideError, PaymentP
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::OnceCell;
+use tokio::sync::SetOnce;
 
 use crate::callbacks::HttpSink;
 use crate::config::Config;
 
 /// Something that is opened while others already hold it.
-pub struct Opening<T>(OnceCell<T>);
-
-impl<T> Opening<T> {
-    fn get(&self) -> Result<&T, OutsideError> {
-        self.0.get().ok_or_else(|| OutsideError::Unclear("it is opening its books".to_owned()))
-    }
-}
+pub struct Opening<T>(SetOnce<T>);
 
 pub type Provider = Opening<StandinProvider>;
 pub type CarrierDesk = Opening<StandinCarrier>;
@@ -69,8 +64,9 @@ pub async fn run_provider(
     let opened = tokio::task::spawn_blocking(move || StandinProvider::open(options, clock, &directory)).await;
     match opened {
         Ok(Ok(opened)) => {
-            let opened = provider.0.get_or_init(|| async { opened }).await;
-            opened.deliver(&sink).await
+            // Opened once: whoever holds the cell calls this once.
+            let _ = provider.0.set(opened);
+            provider.0.wait().await.deliver(&sink).await
         }
         Ok(Err(error)) => tracing::error!(error = %error, "the built-in payment provider cannot open its books"),
         Err(error) => tracing::error!(error = %error, "the built-in payment provider broke while opening"),
@@ -86,7 +82,7 @@ pub async fn run_carrier(
     let opened = tokio::task::spawn_blocking(move || StandinCarrier::open(options, clock, &directory)).await;
     match opened {
         Ok(Ok(opened)) => {
-            carrier.0.get_or_init(|| async { opened }).await;
+            let _ = carrier.0.set(opened);
         }
         Ok(Err(error)) => tracing::error!(error = %error, "the built-in carrier cannot open its books"),
         Err(error) => tracing::error!(error = %error, "the built-in carrier broke while opening"),
@@ -95,40 +91,40 @@ pub async fn run_carrier(
 
 impl<T> Default for Opening<T> {
     fn default() -> Self {
-        Self(OnceCell::new())
+        Self(SetOnce::new())
     }
 }
 
 #[async_trait]
 impl PaymentProvider for Provider {
     async fn capture(&self, charge: &Charge) -> Result<AttemptAnswer, OutsideError> {
-        self.get()?.capture(charge).await
+        self.0.wait().await.capture(charge).await
     }
 
     async fn close(&self, charge: &Charge) -> Result<AttemptAnswer, OutsideError> {
-        self.get()?.close(charge).await
+        self.0.wait().await.close(charge).await
     }
 
     async fn query(&self, charge: &Charge) -> Result<AttemptAnswer, OutsideError> {
-        self.get()?.query(charge).await
+        self.0.wait().await.query(charge).await
     }
 
     async fn refund(&self, refund: &RefundId, charge: &Charge) -> Result<String, OutsideError> {
-        self.get()?.refund(refund, charge).await
+        self.0.wait().await.refund(refund, charge).await
     }
 }
 
 #[async_trait]
 impl Carrier for CarrierDesk {
     async fn ship(&self, order: OrderId, parcel: &Parcel) -> Result<String, OutsideError> {
-        self.get()?.ship(order, parcel).await
+        self.0.wait().await.ship(order, parcel).await
     }
 
     async fn recall(&self, order: OrderId, tracking: &str) -> Result<(), OutsideError> {
-        self.get()?.recall(order, tracking).await
+        self.0.wait().await.recall(order, tracking).await
     }
 
     async fn is_delivered(&self, order: OrderId, tracking: &str) -> Result<bool, OutsideError> {
-        self.get()?.is_delivered(order, tracking).await
+        self.0.wait().await.is_delivered(order, tracking).await
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use crate::proto;
+use crate::{openapi, proto};
 
 /// One generated file.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,14 +27,21 @@ struct Generated {
     owned: Option<&'static str>,
 }
 
-/// Every generator. A file printed by a command (as the OpenAPI document is) gets an entry whose `generate` runs the
-/// command through `repository::output` and returns one [`Output`].
-const GENERATED: &[Generated] = &[Generated {
-    name: proto::NAME,
-    remedy: "cargo run -p xtask -- gen-proto",
-    generate: proto::generate,
-    owned: Some(proto::TARGET),
-}];
+/// Every generator.
+const GENERATED: &[Generated] = &[
+    Generated {
+        name: proto::NAME,
+        remedy: "cargo run -p xtask -- gen-proto",
+        generate: proto::generate,
+        owned: Some(proto::TARGET),
+    },
+    Generated {
+        name: openapi::NAME,
+        remedy: "cargo run -p xtask -- gen-openapi",
+        generate: openapi::generate,
+        owned: None,
+    },
+];
 
 /// Fails with one line per file that differs from what its generator writes.
 pub fn check(root: &Path) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@
 //! What must never happen here: a rule that passes because its input is missing, or one that only warns.
 
 mod drift;
+mod openapi;
 mod proto;
 mod repository;
 mod tidy;
@@ -33,6 +34,8 @@ enum Command {
     Drift,
     /// Write the gRPC code from api/proto/v1.
     GenProto,
+    /// Write api/openapi.json.
+    GenOpenapi,
 }
 
 fn main() -> ExitCode {
@@ -52,5 +55,6 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Tidy => tidy::run(&root),
         Command::Drift => drift::check(&root),
         Command::GenProto => drift::write(&root, proto::NAME),
+        Command::GenOpenapi => drift::write(&root, openapi::NAME),
     }
 }

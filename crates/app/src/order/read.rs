@@ -34,6 +34,9 @@ impl App {
             (Principal::Customer(own), Some(user)) if user != *own => {
                 return Err(Error::Forbidden("a customer sees only its own orders"));
             }
+            (Principal::Service(_), None) => {
+                return Err(Error::InvalidUser("a service names the user whose orders it lists".to_owned()));
+            }
             (_, user_id) => user_id,
         };
         let page = self.ports.orders.list(Query { user_id, statuses, before, limit }).await?;

@@ -96,11 +96,12 @@ impl App {
     }
 
     async fn pay(&self, call: &Steer, terms: &Terms) -> Result<Moved> {
+        let key = call.key.as_ref().map(|Key { key, .. }| format!("{}/{}", key.scope, key.key));
         let decided = self
             .change_order(
                 call.order_id,
                 |order| check(call, terms, order),
-                |order| order.pay(&self.cause(call, terms, order)),
+                |order| order.pay(key.as_deref(), &self.cause(call, terms, order)),
                 |_| None,
             )
             .await;
@@ -113,8 +114,10 @@ impl App {
             decided => decided?,
         };
         let order = self.await_payment(decided.order).await?;
-        let attempt = order.money.attempt.as_ref().map(|attempt| attempt.state);
-        match attempt {
+        match order.money.attempt.as_ref().map(|attempt| attempt.state) {
+            _ if matches!(order.status, Status::Cancelled | Status::Returned) => {
+                Err(Error::IllegalMove("the order was cancelled; what was paid for it goes back".to_owned()))
+            }
             Some(AttemptState::Captured) => self.remember_answer(call, order).await,
             Some(AttemptState::Closed) => Err(Error::IllegalMove("the provider declined the payment".to_owned())),
             _ => Ok(Moved::Now { order, settled: false }),
@@ -171,7 +174,7 @@ fn check(call: &Steer, terms: &Terms, order: &Order) -> Result<()> {
 fn decide(call: &Steer, order: &Order, cause: &Cause) -> Verdict {
     match &call.verb {
         Verb::Cancel => order.cancel(cause),
-        Verb::Pay => order.pay(cause),
+        Verb::Pay => order.pay(None, cause),
         Verb::Ship { tracking } => order.ship(tracking.as_deref().unwrap_or("by-hand"), "shipped_by_hand", cause),
         Verb::Deliver => order.deliver(cause),
         Verb::Return => order.take_back(cause),

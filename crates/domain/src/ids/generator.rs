@@ -27,8 +27,9 @@ pub struct Generator {
     worker: u64,
     /// Per bucket, `ms since 2026 << 6 | sequence` of the next id.
     next: Vec<AtomicU64>,
-    /// The tenure's start: it may lie ahead of the clock, after a restart by as much as the last mark did.
-    start_ms: u64,
+    /// The highest time any caller came with, and the tenure's start at first (after a restart it lies ahead of the
+    /// clock by as much as the last mark did): a clock that steps back does not make us run ahead.
+    highest_now_ms: AtomicU64,
     /// First millisecond (since 2026) that may not be issued yet.
     mark_ms: AtomicU64,
 }
@@ -40,7 +41,12 @@ impl Generator {
         let start_ms = since_epoch_ms(start);
         let first = start_ms << SEQUENCE_BITS;
         let next = (0..BUCKET_COUNT).map(|_| AtomicU64::new(first)).collect();
-        Self { worker: u64::from(worker), next, start_ms, mark_ms: AtomicU64::new(since_epoch_ms(mark)) }
+        Self {
+            worker: u64::from(worker),
+            next,
+            highest_now_ms: AtomicU64::new(start_ms),
+            mark_ms: AtomicU64::new(since_epoch_ms(mark)),
+        }
     }
 
     /// The mark below which ids may be issued.
@@ -55,6 +61,7 @@ impl Generator {
 
     pub fn next(&self, bucket: Bucket, now: Timestamp) -> Result<OrderId, Exhausted> {
         let now_ms = since_epoch_ms(now);
+        let highest_now_ms = self.highest_now(now_ms);
         let mark_ms = self.mark_ms.load(Ordering::Acquire);
         let counter = &self.next[usize::from(bucket.get())];
         let mut seen = counter.load(Ordering::Relaxed);
@@ -64,7 +71,7 @@ impl Generator {
             if time_ms >= mark_ms {
                 return Err(Exhausted::MarkReached);
             }
-            if time_ms > now_ms.max(self.start_ms) + BORROW_MAX_MS {
+            if time_ms > highest_now_ms + BORROW_MAX_MS {
                 return Err(Exhausted::Ahead);
             }
             match counter.compare_exchange_weak(seen, candidate + 1, Ordering::AcqRel, Ordering::Relaxed) {
@@ -72,6 +79,16 @@ impl Generator {
                 Err(current) => seen = current,
             }
         }
+    }
+
+    /// Written only when time has moved on, so that threads do not fight over it.
+    fn highest_now(&self, now_ms: u64) -> u64 {
+        let highest = self.highest_now_ms.load(Ordering::Relaxed);
+        if now_ms <= highest {
+            return highest;
+        }
+        self.highest_now_ms.fetch_max(now_ms, Ordering::Relaxed);
+        now_ms
     }
 
     fn compose(&self, time_ms: u64, bucket: Bucket, sequence: u64) -> OrderId {
@@ -132,6 +149,16 @@ mod tests {
         assert_eq!(issued, 64 * 1_001);
         assert_eq!(ids.next(bucket, at(5_000)), Err(Exhausted::Ahead));
         assert!(ids.next(bucket, at(5_002)).is_ok());
+    }
+
+    #[test]
+    fn a_clock_stepped_far_back_stops_nobody() {
+        let ids = Generator::new(1, at(0), at(100_000_000));
+        let bucket = user(7).bucket();
+        let before = ids.next(bucket, at(3_600_000)).unwrap();
+        for _ in 0..1_000 {
+            assert!(ids.next(bucket, at(10_000)).unwrap().get() > before.get());
+        }
     }
 
     #[test]

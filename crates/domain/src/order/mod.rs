@@ -87,6 +87,8 @@ pub enum Refusal {
     AlreadyPaid,
     #[error("the last attempt to pay is being closed; try again in a moment")]
     AttemptClosing,
+    #[error("too many attempts to pay were declined; place a new order")]
+    TooManyAttempts,
 }
 
 pub type Verdict = Result<Outcome, Refusal>;

@@ -9,7 +9,7 @@ use crate::actor::Cause;
 use crate::ids::{AttemptId, RefundId};
 use crate::message::Body;
 use crate::money::Money;
-use crate::payment::{Attempt, AttemptState, Refund};
+use crate::payment::{ATTEMPTS_MAX, Attempt, AttemptState, Refund};
 
 #[derive(Clone, Copy, Debug)]
 pub struct PaymentLimits {
@@ -26,8 +26,12 @@ impl Default for PaymentLimits {
 }
 
 impl Order {
-    /// Accepts the will to pay. The capture waits for the confirmation, and both happen exactly once.
-    pub fn pay(&self, cause: &Cause) -> Verdict {
+    /// Accepts the will to pay. The capture waits for the confirmation, and both happen exactly once. A key that was
+    /// used for an attempt before never makes another one.
+    pub fn pay(&self, key: Option<&str>, cause: &Cause) -> Verdict {
+        if key.is_some_and(|key| self.money.knows_key(key)) {
+            return Ok(Outcome::Unchanged);
+        }
         match self.status {
             Status::Pending | Status::Confirmed => {}
             Status::Cancelled | Status::Returned => {
@@ -41,13 +45,19 @@ impl Order {
             None => {}
         }
         let number = self.money.attempt.as_ref().map_or(1, |last| last.number + 1);
+        if number > ATTEMPTS_MAX {
+            return Err(Refusal::TooManyAttempts);
+        }
         let mut draft = Draft::of(self, cause);
+        let money = &mut draft.order.money;
+        money.closed_keys.extend(money.attempt.take().and_then(|last| last.key));
         draft.order.money.attempt = Some(Attempt {
             id: AttemptId::nth(self.id, number),
             number,
             amount: self.total,
             state: AttemptState::Waiting,
             since: cause.at,
+            key: key.map(str::to_owned),
         });
         if self.status == Status::Confirmed {
             draft.capture_if_waiting();

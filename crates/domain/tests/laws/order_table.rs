@@ -212,6 +212,7 @@ fn told(verdict: &Verdict) -> String {
         Err(Refusal::OperatorOnly { .. }) => return "operator only".to_owned(),
         Err(Refusal::AlreadyPaid) => return "paid already".to_owned(),
         Err(Refusal::AttemptClosing) => return "attempt closing".to_owned(),
+        Err(Refusal::TooManyAttempts) => return "too many attempts".to_owned(),
     };
     let order = &step.order;
     let mut text = order.status.name().to_owned();

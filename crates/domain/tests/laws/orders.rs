@@ -74,7 +74,7 @@ pub fn apply(order: &Order, command: Command, now_ms: i64) -> Verdict {
     match command {
         Command::Stock(decision) => order.stock_decided(decision, &system),
         Command::Cancel(who) => order.cancel(&cause(who, now_ms)),
-        Command::Pay => order.pay(&cause(Who::Customer, now_ms)),
+        Command::Pay => order.pay(None, &cause(Who::Customer, now_ms)),
         Command::Captured(number) => {
             order.payment_captured(&AttemptId::nth(order.id, number), money(TOTAL_MINOR), &system)
         }

@@ -133,12 +133,7 @@ pub async fn update(
     Ok(futures::stream::iter(moves).buffered(MOVES_AT_ONCE).collect().await)
 }
 
-async fn move_one(
-    orders: &Orders,
-    call: &Call,
-    index: usize,
-    change: pb::OrderStatusChange,
-) -> pb::OrderStatusResult {
+async fn move_one(orders: &Orders, call: &Call, index: usize, change: pb::OrderStatusChange) -> pb::OrderStatusResult {
     use pb::order_status_result::Outcome;
     let order_id = change.order_id;
     let outcome = match try_move(orders, call, index, change).await {
@@ -153,9 +148,10 @@ async fn try_move(orders: &Orders, call: &Call, index: usize, change: pb::OrderS
     let key_text = call.key.as_ref().map(|key| format!("{key}#{index}"));
     let key = key(key_text.as_deref(), call.principal.scope(), fingerprint(UPDATE, &change))?;
     let expected_version = match change.expected_version {
-        Some(version) => Some(u32::try_from(version).map_err(|_| {
-            Problem::invalid_at("#/expected_version", "is not a version an order can have")
-        })?),
+        Some(version) => Some(
+            u32::try_from(version)
+                .map_err(|_| Problem::invalid_at("#/expected_version", "is not a version an order can have"))?,
+        ),
         None => None,
     };
     if change.reason.chars().count() > REASON_CHARS_MAX || change.reason.chars().any(char::is_control) {

@@ -49,9 +49,9 @@ const METHODS: &[Route] = &[
 /// Health and reflection.
 const INFRASTRUCTURE: Route = Route("/grpc");
 
-/// Every route under which calls are counted.
-pub fn routes() -> impl Iterator<Item = Route> {
-    METHODS.iter().copied()
+/// Every route under which calls are counted, with its method.
+pub fn routes() -> impl Iterator<Item = (Route, &'static str)> {
+    METHODS.iter().map(|route| (*route, "POST"))
 }
 
 /// The router, and what tells health watchers that the node is stopping.

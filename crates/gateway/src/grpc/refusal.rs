@@ -61,11 +61,7 @@ pub fn status(problem: &Problem) -> Status {
 /// The refusal of one element among others.
 pub fn element(problem: &Problem) -> pb::Problem {
     problem.log();
-    pb::Problem {
-        code: problem.code.to_owned(),
-        detail: problem.detail.clone(),
-        retryable: problem.is_retryable(),
-    }
+    pb::Problem { code: problem.code.to_owned(), detail: problem.detail.clone(), retryable: problem.is_retryable() }
 }
 
 fn code(problem: &Problem) -> Code {

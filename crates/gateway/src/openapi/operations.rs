@@ -46,10 +46,19 @@ pub struct Answer {
     pub headers: &'static [(&'static str, &'static str)],
 }
 
-const CALLER_CODES: &[&str] = &["token_invalid", "token_missing", "rate_limited", "internal", "unavailable", "broken_store"];
+const CALLER_CODES: &[&str] =
+    &["token_invalid", "token_missing", "rate_limited", "internal", "unavailable", "broken_store"];
 const WRITE_CODES: &[&str] = &[
-    "invalid_json", "invalid_request", "body_too_large", "unsupported_media_type", "request_timeout",
-    "idempotency_key_invalid", "idempotency_key_reused", "in_progress", "overloaded", "outcome_unknown",
+    "invalid_json",
+    "invalid_request",
+    "body_too_large",
+    "unsupported_media_type",
+    "request_timeout",
+    "idempotency_key_invalid",
+    "idempotency_key_reused",
+    "in_progress",
+    "overloaded",
+    "outcome_unknown",
 ];
 
 impl Operation {
@@ -88,8 +97,11 @@ const OPERATOR: &str = "Operator";
 const NODE: &str = "Node";
 
 pub const TAGS: &[(&str, &str)] = &[
-    (ORDERS, "Place, read and move orders. A customer acts for itself, a service for the user it names; somebody else's \
-        order is answered like one that does not exist."),
+    (
+        ORDERS,
+        "Place, read and move orders. A customer acts for itself, a service for the user it names; somebody else's \
+        order is answered like one that does not exist.",
+    ),
     (LIVE, "Orders as they change."),
     (CATALOGUE, "What is sold, at which price. Operators change it."),
     (STOCK, "What is there: received − written off = free + held + sold, at every instant."),
@@ -174,7 +186,12 @@ const PLACE: Operation = Operation {
     answers: &[PLACED],
     kind: Kind::Write,
     codes: &[
-        "out_of_stock", "price_changed", "product_unknown", "coupon_unknown", "user_invalid", "name_unknown",
+        "out_of_stock",
+        "price_changed",
+        "product_unknown",
+        "coupon_unknown",
+        "user_invalid",
+        "name_unknown",
         "forbidden",
     ],
     ..NOTHING
@@ -437,8 +454,16 @@ pub const OPERATIONS: &[Operation] = &[
         answers: &[json(200, "Booked, durably.", "CallbackTaken")],
         kind: Kind::Open,
         codes: &[
-            "signature_invalid", "callback_rejected", "invalid_json", "invalid_request", "body_too_large",
-            "unsupported_media_type", "request_timeout", "rate_limited", "overloaded", "unavailable",
+            "signature_invalid",
+            "callback_rejected",
+            "invalid_json",
+            "invalid_request",
+            "body_too_large",
+            "unsupported_media_type",
+            "request_timeout",
+            "rate_limited",
+            "overloaded",
+            "unavailable",
         ],
         ..NOTHING
     },

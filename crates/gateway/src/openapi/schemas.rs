@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 use utoipa::openapi::ComponentsBuilder;
 
+use crate::view::Amount;
 use crate::view::operations::{DeadLetterListView, DeadLetterView, HealthView, MessageListView, MessageView};
 use crate::view::order::{HistoryView, ItemView, MoveView, OrderListView, OrderView, PaymentView};
 use crate::view::product::{MovementListView, MovementView, ProductListView, ProductView, StockView};
-use crate::view::Amount;
 
 pub fn all() -> Map<String, Value> {
     let answers = ComponentsBuilder::new()
@@ -44,96 +44,130 @@ fn id(description: &str, example: &str) -> Value {
 }
 
 fn requests() -> [(&'static str, Value); 9] {
-    let quantity = |description: &str| {
-        json!({ "type": "integer", "minimum": 1, "maximum": 100_000, "description": description, "example": 2 })
-    };
+    let quantity = |description: &str| json!({ "type": "integer", "minimum": 1, "maximum": 100_000, "description": description, "example": 2 });
     [
-        ("PlaceOrder", strict(&["items"], json!({
-            "user_id": id("A number, or a log-in name. A customer's token may leave it out.", "42"),
-            "items": {
-                "type": "array", "minItems": 1, "maxItems": 100,
-                "items": { "$ref": "#/components/schemas/PlaceOrderItem" },
-            },
-            "address": { "type": "string", "maxLength": 1_000 },
-            "coupon": { "type": "string" },
-        }))),
-        ("PlaceOrderItem", strict(&["product_id", "quantity"], json!({
-            "product_id": id("The product.", "101"),
-            "quantity": quantity("Pieces."),
-            "count": quantity("Another word for `quantity`; one of the two is enough."),
-            "price": {
-                "type": ["string", "number"],
-                "description": "The unit price you have seen, as an exact decimal. Compared with the catalogue's, never used.",
-            },
-        }))),
-        ("ShipOrder", strict(&[], json!({
-            "tracking": { "type": "string", "minLength": 1, "maxLength": 100, "description": "The carrier's number." },
-        }))),
+        (
+            "PlaceOrder",
+            strict(
+                &["items"],
+                json!({
+                    "user_id": id("A number, or a log-in name. A customer's token may leave it out.", "42"),
+                    "items": {
+                        "type": "array", "minItems": 1, "maxItems": 100,
+                        "items": { "$ref": "#/components/schemas/PlaceOrderItem" },
+                    },
+                    "address": { "type": "string", "maxLength": 1_000 },
+                    "coupon": { "type": "string" },
+                }),
+            ),
+        ),
+        (
+            "PlaceOrderItem",
+            strict(
+                &["product_id", "quantity"],
+                json!({
+                    "product_id": id("The product.", "101"),
+                    "quantity": quantity("Pieces."),
+                    "count": quantity("Another word for `quantity`; one of the two is enough."),
+                    "price": {
+                        "type": ["string", "number"],
+                        "description": "The unit price you have seen, as an exact decimal. Compared with the catalogue's, never used.",
+                    },
+                }),
+            ),
+        ),
+        (
+            "ShipOrder",
+            strict(
+                &[],
+                json!({
+                    "tracking": { "type": "string", "minLength": 1, "maxLength": 100, "description": "The carrier's number." },
+                }),
+            ),
+        ),
         ("NewProduct", strict(&["name", "price"], product_fields())),
         ("ProductChange", strict(&[], product_fields())),
-        ("StockChange", strict(&["quantity"], json!({
-            "quantity": { "type": "integer", "minimum": 1, "maximum": 1_000_000_000, "example": 100 },
-            "reference": {
-                "type": "string", "minLength": 1, "maxLength": 100,
-                "description": "Names the delivery or the loss in the ledger.",
-            },
-        }))),
-        ("PaymentCallback", strict(&["order_id", "attempt_id", "amount_minor", "currency", "event"], json!({
-            "order_id": id("The order.", "24017338028589056"),
-            "attempt_id": { "type": "string", "example": "pay_24017338028589056_1" },
-            "amount_minor": { "type": "integer", "minimum": 0, "example": 19_998 },
-            "currency": { "type": "string", "example": "CNY" },
-            "event": { "type": "string", "enum": ["captured", "closed", "refunded"] },
-            "refund_id": { "type": "string", "description": "Needed for `refunded`." },
-            "provider_reference": { "type": "string", "maxLength": 200 },
-        }))),
-        ("CallbackTaken", json!({
-            "type": "object",
-            "required": ["accepted", "news"],
-            "properties": {
-                "accepted": { "type": "boolean" },
-                "news": { "type": "boolean", "description": "False for a repeat, which changed nothing." },
-            },
-        })),
-        ("Problem", json!({
-            "type": "object",
-            "description": "RFC 9457 problem details.",
-            "required": ["type", "title", "status", "code", "detail", "instance", "trace_id"],
-            "properties": {
-                "type": { "type": "string", "description": "The code's page.", "example": "/docs/errors/out_of_stock" },
-                "title": { "type": "string", "example": "Not enough stock" },
-                "status": { "type": "integer", "example": 409 },
-                "code": { "type": "string", "description": "Stable; branch on this.", "example": "out_of_stock" },
-                "detail": { "type": "string", "description": "For people; may change." },
-                "instance": { "type": "string", "example": "/v1/orders" },
-                "trace_id": { "type": "string", "example": "4bf92f3577b34da6a3ce929d0e0e4736" },
-                "errors": {
-                    "type": "array",
-                    "description": "The places of the body that are wrong.",
-                    "items": {
-                        "type": "object",
-                        "required": ["pointer", "detail"],
-                        "properties": {
-                            "pointer": { "type": "string", "example": "#/items/0/quantity" },
-                            "detail": { "type": "string" },
+        (
+            "StockChange",
+            strict(
+                &["quantity"],
+                json!({
+                    "quantity": { "type": "integer", "minimum": 1, "maximum": 1_000_000_000, "example": 100 },
+                    "reference": {
+                        "type": "string", "minLength": 1, "maxLength": 100,
+                        "description": "Names the delivery or the loss in the ledger.",
+                    },
+                }),
+            ),
+        ),
+        (
+            "PaymentCallback",
+            strict(
+                &["order_id", "attempt_id", "amount_minor", "currency", "event"],
+                json!({
+                    "order_id": id("The order.", "24017338028589056"),
+                    "attempt_id": { "type": "string", "example": "pay_24017338028589056_1" },
+                    "amount_minor": { "type": "integer", "minimum": 0, "example": 19_998 },
+                    "currency": { "type": "string", "example": "CNY" },
+                    "event": { "type": "string", "enum": ["captured", "closed", "refunded"] },
+                    "refund_id": { "type": "string", "description": "Needed for `refunded`." },
+                    "provider_reference": { "type": "string", "maxLength": 200 },
+                }),
+            ),
+        ),
+        (
+            "CallbackTaken",
+            json!({
+                "type": "object",
+                "required": ["accepted", "news"],
+                "properties": {
+                    "accepted": { "type": "boolean" },
+                    "news": { "type": "boolean", "description": "False for a repeat, which changed nothing." },
+                },
+            }),
+        ),
+        (
+            "Problem",
+            json!({
+                "type": "object",
+                "description": "RFC 9457 problem details.",
+                "required": ["type", "title", "status", "code", "detail", "instance", "trace_id"],
+                "properties": {
+                    "type": { "type": "string", "description": "The code's page.", "example": "/docs/errors/out_of_stock" },
+                    "title": { "type": "string", "example": "Not enough stock" },
+                    "status": { "type": "integer", "example": 409 },
+                    "code": { "type": "string", "description": "Stable; branch on this.", "example": "out_of_stock" },
+                    "detail": { "type": "string", "description": "For people; may change." },
+                    "instance": { "type": "string", "example": "/v1/orders" },
+                    "trace_id": { "type": "string", "example": "4bf92f3577b34da6a3ce929d0e0e4736" },
+                    "errors": {
+                        "type": "array",
+                        "description": "The places of the body that are wrong.",
+                        "items": {
+                            "type": "object",
+                            "required": ["pointer", "detail"],
+                            "properties": {
+                                "pointer": { "type": "string", "example": "#/items/0/quantity" },
+                                "detail": { "type": "string" },
+                            },
+                        },
+                    },
+                    "lines": {
+                        "type": "array",
+                        "description": "With `out_of_stock`: the products that are short.",
+                        "items": {
+                            "type": "object",
+                            "required": ["product_id", "wanted", "free"],
+                            "properties": {
+                                "product_id": { "type": "string" },
+                                "wanted": { "type": "integer" },
+                                "free": { "type": "integer" },
+                            },
                         },
                     },
                 },
-                "lines": {
-                    "type": "array",
-                    "description": "With `out_of_stock`: the products that are short.",
-                    "items": {
-                        "type": "object",
-                        "required": ["product_id", "wanted", "free"],
-                        "properties": {
-                            "product_id": { "type": "string" },
-                            "wanted": { "type": "integer" },
-                            "free": { "type": "integer" },
-                        },
-                    },
-                },
-            },
-        })),
+            }),
+        ),
     ]
 }
 

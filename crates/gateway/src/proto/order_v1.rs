@@ -235,13 +235,7 @@ pub mod order_status_result {
 }
 /// Generated client implementations.
 pub mod order_service_client {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value
-    )]
+    #![allow(unused_variables, dead_code, missing_docs, clippy::wildcard_imports, clippy::let_unit_value)]
     use tonic::codegen::http::Uri;
     use tonic::codegen::*;
     #[derive(Debug, Clone)]
@@ -274,18 +268,13 @@ pub mod order_service_client {
             let inner = tonic::client::Grpc::with_origin(inner, origin);
             Self { inner }
         }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> OrderServiceClient<InterceptedService<T, F>>
+        pub fn with_interceptor<F>(inner: T, interceptor: F) -> OrderServiceClient<InterceptedService<T, F>>
         where
             F: tonic::service::Interceptor,
             T::ResponseBody: Default,
             T: tonic::codegen::Service<
                     http::Request<tonic::body::Body>,
-                    Response = http::Response<
-                        <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
-                    >,
+                    Response = http::Response<<T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody>,
                 >,
             <T as tonic::codegen::Service<http::Request<tonic::body::Body>>>::Error:
                 Into<StdError> + std::marker::Send + std::marker::Sync,
@@ -327,33 +316,30 @@ pub mod order_service_client {
         pub async fn create_order(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateOrderRequest>,
-        ) -> std::result::Result<tonic::Response<super::CreateOrderResponse>, tonic::Status>
-        {
-            self.inner.ready().await.map_err(|e| {
-                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
-            })?;
+        ) -> std::result::Result<tonic::Response<super::CreateOrderResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/order.v1.OrderService/CreateOrder");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("order.v1.OrderService", "CreateOrder"));
+            req.extensions_mut().insert(GrpcMethod::new("order.v1.OrderService", "CreateOrder"));
             self.inner.unary(req, path, codec).await
         }
         /// One order with its history. An order of somebody else is NOT_FOUND, as an absent one is.
         pub async fn get_order_detail(
             &mut self,
             request: impl tonic::IntoRequest<super::GetOrderDetailRequest>,
-        ) -> std::result::Result<tonic::Response<super::GetOrderDetailResponse>, tonic::Status>
-        {
-            self.inner.ready().await.map_err(|e| {
-                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
-            })?;
+        ) -> std::result::Result<tonic::Response<super::GetOrderDetailResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
             let codec = tonic_prost::ProstCodec::default();
-            let path =
-                http::uri::PathAndQuery::from_static("/order.v1.OrderService/GetOrderDetail");
+            let path = http::uri::PathAndQuery::from_static("/order.v1.OrderService/GetOrderDetail");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("order.v1.OrderService", "GetOrderDetail"));
+            req.extensions_mut().insert(GrpcMethod::new("order.v1.OrderService", "GetOrderDetail"));
             self.inner.unary(req, path, codec).await
         }
         /// A page of orders, newest first, without their history.
@@ -361,48 +347,45 @@ pub mod order_service_client {
             &mut self,
             request: impl tonic::IntoRequest<super::GetOrdersRequest>,
         ) -> std::result::Result<tonic::Response<super::GetOrdersResponse>, tonic::Status> {
-            self.inner.ready().await.map_err(|e| {
-                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
-            })?;
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/order.v1.OrderService/GetOrders");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("order.v1.OrderService", "GetOrders"));
+            req.extensions_mut().insert(GrpcMethod::new("order.v1.OrderService", "GetOrders"));
             self.inner.unary(req, path, codec).await
         }
         /// Cancels an order that may still be cancelled. Cancelling a cancelled order succeeds and changes nothing.
         pub async fn cancel_order(
             &mut self,
             request: impl tonic::IntoRequest<super::CancelOrderRequest>,
-        ) -> std::result::Result<tonic::Response<super::CancelOrderResponse>, tonic::Status>
-        {
-            self.inner.ready().await.map_err(|e| {
-                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
-            })?;
+        ) -> std::result::Result<tonic::Response<super::CancelOrderResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/order.v1.OrderService/CancelOrder");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("order.v1.OrderService", "CancelOrder"));
+            req.extensions_mut().insert(GrpcMethod::new("order.v1.OrderService", "CancelOrder"));
             self.inner.unary(req, path, codec).await
         }
         /// The caller's orders as they change, until the client leaves. Delivery is at least once, in version order per order.
         pub async fn watch_orders(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchOrdersRequest>,
-        ) -> std::result::Result<
-            tonic::Response<tonic::codec::Streaming<super::WatchOrdersResponse>>,
-            tonic::Status,
-        > {
-            self.inner.ready().await.map_err(|e| {
-                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
-            })?;
+        ) -> std::result::Result<tonic::Response<tonic::codec::Streaming<super::WatchOrdersResponse>>, tonic::Status>
+        {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/order.v1.OrderService/WatchOrders");
             let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("order.v1.OrderService", "WatchOrders"));
+            req.extensions_mut().insert(GrpcMethod::new("order.v1.OrderService", "WatchOrders"));
             self.inner.server_streaming(req, path, codec).await
         }
         /// Places orders in bulk over one stream. Answers come as their orders become durable, which need not be the order of
@@ -410,50 +393,38 @@ pub mod order_service_client {
         pub async fn create_orders(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::CreateOrdersRequest>,
-        ) -> std::result::Result<
-            tonic::Response<tonic::codec::Streaming<super::CreateOrdersResponse>>,
-            tonic::Status,
-        > {
-            self.inner.ready().await.map_err(|e| {
-                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
-            })?;
+        ) -> std::result::Result<tonic::Response<tonic::codec::Streaming<super::CreateOrdersResponse>>, tonic::Status>
+        {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static("/order.v1.OrderService/CreateOrders");
             let mut req = request.into_streaming_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("order.v1.OrderService", "CreateOrders"));
+            req.extensions_mut().insert(GrpcMethod::new("order.v1.OrderService", "CreateOrders"));
             self.inner.streaming(req, path, codec).await
         }
         /// Moves a group of orders along the state machine. For service principals only.
         pub async fn update_order_status(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateOrderStatusRequest>,
-        ) -> std::result::Result<tonic::Response<super::UpdateOrderStatusResponse>, tonic::Status>
-        {
-            self.inner.ready().await.map_err(|e| {
-                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
-            })?;
+        ) -> std::result::Result<tonic::Response<super::UpdateOrderStatusResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| tonic::Status::unknown(format!("Service was not ready: {}", e.into())))?;
             let codec = tonic_prost::ProstCodec::default();
-            let path =
-                http::uri::PathAndQuery::from_static("/order.v1.OrderService/UpdateOrderStatus");
+            let path = http::uri::PathAndQuery::from_static("/order.v1.OrderService/UpdateOrderStatus");
             let mut req = request.into_request();
-            req.extensions_mut().insert(GrpcMethod::new(
-                "order.v1.OrderService",
-                "UpdateOrderStatus",
-            ));
+            req.extensions_mut().insert(GrpcMethod::new("order.v1.OrderService", "UpdateOrderStatus"));
             self.inner.unary(req, path, codec).await
         }
     }
 }
 /// Generated server implementations.
 pub mod order_service_server {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value
-    )]
+    #![allow(unused_variables, dead_code, missing_docs, clippy::wildcard_imports, clippy::let_unit_value)]
     use tonic::codegen::*;
     /// Generated trait containing gRPC methods that should be implemented for use with OrderServiceServer.
     #[async_trait]
@@ -479,9 +450,8 @@ pub mod order_service_server {
             request: tonic::Request<super::CancelOrderRequest>,
         ) -> std::result::Result<tonic::Response<super::CancelOrderResponse>, tonic::Status>;
         /// Server streaming response type for the WatchOrders method.
-        type WatchOrdersStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<super::WatchOrdersResponse, tonic::Status>,
-            > + std::marker::Send
+        type WatchOrdersStream: tonic::codegen::tokio_stream::Stream<Item = std::result::Result<super::WatchOrdersResponse, tonic::Status>>
+            + std::marker::Send
             + 'static;
         /// The caller's orders as they change, until the client leaves. Delivery is at least once, in version order per order.
         async fn watch_orders(
@@ -489,9 +459,8 @@ pub mod order_service_server {
             request: tonic::Request<super::WatchOrdersRequest>,
         ) -> std::result::Result<tonic::Response<Self::WatchOrdersStream>, tonic::Status>;
         /// Server streaming response type for the CreateOrders method.
-        type CreateOrdersStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<super::CreateOrdersResponse, tonic::Status>,
-            > + std::marker::Send
+        type CreateOrdersStream: tonic::codegen::tokio_stream::Stream<Item = std::result::Result<super::CreateOrdersResponse, tonic::Status>>
+            + std::marker::Send
             + 'static;
         /// Places orders in bulk over one stream. Answers come as their orders become durable, which need not be the order of
         /// the requests: match them by client_ref. A refused order does not end the stream.
@@ -570,10 +539,7 @@ pub mod order_service_server {
         type Response = http::Response<tonic::body::Body>;
         type Error = std::convert::Infallible;
         type Future = BoxFuture<Self::Response, Self::Error>;
-        fn poll_ready(
-            &mut self,
-            _cx: &mut Context<'_>,
-        ) -> Poll<std::result::Result<(), Self::Error>> {
+        fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<std::result::Result<(), Self::Error>> {
             Poll::Ready(Ok(()))
         }
         fn call(&mut self, req: http::Request<B>) -> Self::Future {
@@ -584,14 +550,9 @@ pub mod order_service_server {
                     impl<T: OrderService> tonic::server::UnaryService<super::CreateOrderRequest> for CreateOrderSvc<T> {
                         type Response = super::CreateOrderResponse;
                         type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::CreateOrderRequest>,
-                        ) -> Self::Future {
+                        fn call(&mut self, request: tonic::Request<super::CreateOrderRequest>) -> Self::Future {
                             let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as OrderService>::create_order(&inner, request).await
-                            };
+                            let fut = async move { <T as OrderService>::create_order(&inner, request).await };
                             Box::pin(fut)
                         }
                     }
@@ -604,14 +565,8 @@ pub mod order_service_server {
                         let method = CreateOrderSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
+                            .apply_compression_config(accept_compression_encodings, send_compression_encodings)
+                            .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
                         let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
@@ -620,19 +575,12 @@ pub mod order_service_server {
                 "/order.v1.OrderService/GetOrderDetail" => {
                     #[allow(non_camel_case_types)]
                     struct GetOrderDetailSvc<T: OrderService>(pub Arc<T>);
-                    impl<T: OrderService> tonic::server::UnaryService<super::GetOrderDetailRequest>
-                        for GetOrderDetailSvc<T>
-                    {
+                    impl<T: OrderService> tonic::server::UnaryService<super::GetOrderDetailRequest> for GetOrderDetailSvc<T> {
                         type Response = super::GetOrderDetailResponse;
                         type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::GetOrderDetailRequest>,
-                        ) -> Self::Future {
+                        fn call(&mut self, request: tonic::Request<super::GetOrderDetailRequest>) -> Self::Future {
                             let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as OrderService>::get_order_detail(&inner, request).await
-                            };
+                            let fut = async move { <T as OrderService>::get_order_detail(&inner, request).await };
                             Box::pin(fut)
                         }
                     }
@@ -645,14 +593,8 @@ pub mod order_service_server {
                         let method = GetOrderDetailSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
+                            .apply_compression_config(accept_compression_encodings, send_compression_encodings)
+                            .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
                         let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
@@ -664,14 +606,9 @@ pub mod order_service_server {
                     impl<T: OrderService> tonic::server::UnaryService<super::GetOrdersRequest> for GetOrdersSvc<T> {
                         type Response = super::GetOrdersResponse;
                         type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::GetOrdersRequest>,
-                        ) -> Self::Future {
+                        fn call(&mut self, request: tonic::Request<super::GetOrdersRequest>) -> Self::Future {
                             let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as OrderService>::get_orders(&inner, request).await
-                            };
+                            let fut = async move { <T as OrderService>::get_orders(&inner, request).await };
                             Box::pin(fut)
                         }
                     }
@@ -684,14 +621,8 @@ pub mod order_service_server {
                         let method = GetOrdersSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
+                            .apply_compression_config(accept_compression_encodings, send_compression_encodings)
+                            .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
                         let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
@@ -703,14 +634,9 @@ pub mod order_service_server {
                     impl<T: OrderService> tonic::server::UnaryService<super::CancelOrderRequest> for CancelOrderSvc<T> {
                         type Response = super::CancelOrderResponse;
                         type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::CancelOrderRequest>,
-                        ) -> Self::Future {
+                        fn call(&mut self, request: tonic::Request<super::CancelOrderRequest>) -> Self::Future {
                             let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as OrderService>::cancel_order(&inner, request).await
-                            };
+                            let fut = async move { <T as OrderService>::cancel_order(&inner, request).await };
                             Box::pin(fut)
                         }
                     }
@@ -723,14 +649,8 @@ pub mod order_service_server {
                         let method = CancelOrderSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
+                            .apply_compression_config(accept_compression_encodings, send_compression_encodings)
+                            .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
                         let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
@@ -739,22 +659,13 @@ pub mod order_service_server {
                 "/order.v1.OrderService/WatchOrders" => {
                     #[allow(non_camel_case_types)]
                     struct WatchOrdersSvc<T: OrderService>(pub Arc<T>);
-                    impl<T: OrderService>
-                        tonic::server::ServerStreamingService<super::WatchOrdersRequest>
-                        for WatchOrdersSvc<T>
-                    {
+                    impl<T: OrderService> tonic::server::ServerStreamingService<super::WatchOrdersRequest> for WatchOrdersSvc<T> {
                         type Response = super::WatchOrdersResponse;
                         type ResponseStream = T::WatchOrdersStream;
-                        type Future =
-                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::WatchOrdersRequest>,
-                        ) -> Self::Future {
+                        type Future = BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(&mut self, request: tonic::Request<super::WatchOrdersRequest>) -> Self::Future {
                             let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as OrderService>::watch_orders(&inner, request).await
-                            };
+                            let fut = async move { <T as OrderService>::watch_orders(&inner, request).await };
                             Box::pin(fut)
                         }
                     }
@@ -767,14 +678,8 @@ pub mod order_service_server {
                         let method = WatchOrdersSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
+                            .apply_compression_config(accept_compression_encodings, send_compression_encodings)
+                            .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
                         let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
@@ -783,22 +688,16 @@ pub mod order_service_server {
                 "/order.v1.OrderService/CreateOrders" => {
                     #[allow(non_camel_case_types)]
                     struct CreateOrdersSvc<T: OrderService>(pub Arc<T>);
-                    impl<T: OrderService>
-                        tonic::server::StreamingService<super::CreateOrdersRequest>
-                        for CreateOrdersSvc<T>
-                    {
+                    impl<T: OrderService> tonic::server::StreamingService<super::CreateOrdersRequest> for CreateOrdersSvc<T> {
                         type Response = super::CreateOrdersResponse;
                         type ResponseStream = T::CreateOrdersStream;
-                        type Future =
-                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        type Future = BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
                         fn call(
                             &mut self,
                             request: tonic::Request<tonic::Streaming<super::CreateOrdersRequest>>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as OrderService>::create_orders(&inner, request).await
-                            };
+                            let fut = async move { <T as OrderService>::create_orders(&inner, request).await };
                             Box::pin(fut)
                         }
                     }
@@ -811,14 +710,8 @@ pub mod order_service_server {
                         let method = CreateOrdersSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
+                            .apply_compression_config(accept_compression_encodings, send_compression_encodings)
+                            .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
                         let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
@@ -827,20 +720,12 @@ pub mod order_service_server {
                 "/order.v1.OrderService/UpdateOrderStatus" => {
                     #[allow(non_camel_case_types)]
                     struct UpdateOrderStatusSvc<T: OrderService>(pub Arc<T>);
-                    impl<T: OrderService>
-                        tonic::server::UnaryService<super::UpdateOrderStatusRequest>
-                        for UpdateOrderStatusSvc<T>
-                    {
+                    impl<T: OrderService> tonic::server::UnaryService<super::UpdateOrderStatusRequest> for UpdateOrderStatusSvc<T> {
                         type Response = super::UpdateOrderStatusResponse;
                         type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::UpdateOrderStatusRequest>,
-                        ) -> Self::Future {
+                        fn call(&mut self, request: tonic::Request<super::UpdateOrderStatusRequest>) -> Self::Future {
                             let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as OrderService>::update_order_status(&inner, request).await
-                            };
+                            let fut = async move { <T as OrderService>::update_order_status(&inner, request).await };
                             Box::pin(fut)
                         }
                     }
@@ -853,14 +738,8 @@ pub mod order_service_server {
                         let method = UpdateOrderStatusSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
+                            .apply_compression_config(accept_compression_encodings, send_compression_encodings)
+                            .apply_max_message_size_config(max_decoding_message_size, max_encoding_message_size);
                         let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
@@ -869,14 +748,8 @@ pub mod order_service_server {
                 _ => Box::pin(async move {
                     let mut response = http::Response::new(tonic::body::Body::default());
                     let headers = response.headers_mut();
-                    headers.insert(
-                        tonic::Status::GRPC_STATUS,
-                        (tonic::Code::Unimplemented as i32).into(),
-                    );
-                    headers.insert(
-                        http::header::CONTENT_TYPE,
-                        tonic::metadata::GRPC_CONTENT_TYPE,
-                    );
+                    headers.insert(tonic::Status::GRPC_STATUS, (tonic::Code::Unimplemented as i32).into());
+                    headers.insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
                     Ok(response)
                 }),
             }

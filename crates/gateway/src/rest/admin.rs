@@ -1,14 +1,14 @@
 //! For operators: an order's messages, dead letters, the audit of the books.
 
 use axum::body::Body;
-use axum::extract::{Path, State as FromState};
+use axum::extract::State as FromState;
 use axum::http::{Response, StatusCode};
 use doos_domain::ids::{MessageId, OrderId};
 use std::convert::Infallible;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::payload::Parameters;
+use crate::payload::{Parameters, Segment};
 use crate::problem::{Problem, Result};
 use crate::state::{Caller, State};
 use crate::view::operations::{DeadLetterListView, DeadLetterView, MessageListView, MessageView};
@@ -17,7 +17,7 @@ use crate::{paging, rest, view};
 pub async fn messages(
     FromState(state): FromState<Arc<State>>,
     Caller(principal): Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response<Body>> {
     let id: OrderId = id.parse().map_err(|_| Problem::not_found("order"))?;
     let messages = state.app.order_messages(&principal, id).await?;
@@ -58,7 +58,7 @@ pub async fn dead_letters(
 pub async fn dead_letter(
     FromState(state): FromState<Arc<State>>,
     Caller(principal): Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response<Body>> {
     let letter = state.app.dead_letter(&principal, &MessageId::from_text(id)).await?;
     Ok(rest::json(StatusCode::OK, view::to_json(&DeadLetterView::of(&letter))))
@@ -68,7 +68,7 @@ pub async fn dead_letter(
 pub async fn settle_dead_letter(
     FromState(state): FromState<Arc<State>>,
     Caller(principal): Caller,
-    Path(target): Path<String>,
+    Segment(target): Segment,
 ) -> Result<Response<Body>> {
     principal.check_operator()?;
     let (id, verb) = rest::split_verb(&target).ok_or_else(rest::method_not_allowed)?;

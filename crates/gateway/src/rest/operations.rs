@@ -29,9 +29,8 @@ pub async fn readyz(FromState(state): FromState<Arc<State>>) -> Result<Response<
 pub async fn metrics(FromState(state): FromState<Arc<State>>) -> Result<Response<Body>> {
     let extra = (state.extra.gauges)().await;
     let text = state.metrics.text(extra);
-    let text = text.map_err(|error| {
-        Problem::new("internal", "the numbers could not be written").because(error.to_string())
-    })?;
+    let text =
+        text.map_err(|error| Problem::new("internal", "the numbers could not be written").because(error.to_string()))?;
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(numbers::CONTENT));
     Ok(response)

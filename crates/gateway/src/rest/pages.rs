@@ -5,7 +5,7 @@
 //! for programs, and say so in `Vary`.
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts as _, Path, Request, State as FromState};
+use axum::extract::{FromRequestParts as _, Request, State as FromState};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY, X_FRAME_OPTIONS,
 };
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::orders;
 use crate::assets::{self, Asset};
-use crate::payload::Parameters;
+use crate::payload::{Parameters, Segment};
 use crate::problem::{Problem, Result};
 use crate::state::{Caller, State};
 use crate::{error_pages, negotiate, openapi, rest};
@@ -35,7 +35,7 @@ pub async fn openapi() -> Response<Body> {
 }
 
 /// A code's page, as the Markdown it is written in.
-pub async fn error_page(Path(code): Path<String>) -> Result<Response<Body>> {
+pub async fn error_page(Segment(code): Segment) -> Result<Response<Body>> {
     let text = error_pages::find(&code).ok_or_else(|| Problem::not_found("error code"))?;
     let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();
@@ -58,11 +58,7 @@ pub async fn orders(FromState(state): FromState<Arc<State>>, request: Request) -
     })
 }
 
-pub async fn order(
-    FromState(state): FromState<Arc<State>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response<Body> {
+pub async fn order(FromState(state): FromState<Arc<State>>, Segment(id): Segment, request: Request) -> Response<Body> {
     let read = async |request: Request| {
         let (mut parts, _) = request.into_parts();
         let Caller(principal) = Caller::from_request_parts(&mut parts, &state).await?;

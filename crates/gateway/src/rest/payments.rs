@@ -68,9 +68,8 @@ fn verify(key: &[u8], header: &str, body: &[u8]) -> Option<Timestamp> {
     mac.update(b".");
     mac.update(body);
     let signatures = pairs().filter(|(name, _)| *name == "v1").take(SIGNATURES_MAX);
-    let is_right = |(_, hex): (&str, &str)| {
-        unhex(hex).is_some_and(|signature| mac.clone().verify_slice(&signature).is_ok())
-    };
+    let is_right =
+        |(_, hex): (&str, &str)| unhex(hex).is_some_and(|signature| mac.clone().verify_slice(&signature).is_ok());
     signatures.into_iter().any(is_right).then_some(Timestamp::from_millis(signed_at))
 }
 
@@ -87,8 +86,7 @@ fn read(body: &[u8]) -> Result<Callback> {
     let mut object = json::parse(body, &mut faults)?;
     let order_id = object.require("order_id", &mut faults).and_then(|value| value.id::<OrderId>(&mut faults));
     let attempt_id = short(&mut object, "attempt_id", &mut faults);
-    let amount =
-        object.require("amount_minor", &mut faults).and_then(|value| value.whole(0, i64::MAX, &mut faults));
+    let amount = object.require("amount_minor", &mut faults).and_then(|value| value.whole(0, i64::MAX, &mut faults));
     let currency = short(&mut object, "currency", &mut faults).and_then(|code| {
         let known = Currency::from_code(&code);
         if known.is_none() {

@@ -1,7 +1,7 @@
 //! The catalogue: list, search, one product; for operators: new products and changes.
 
 use axum::body::Body;
-use axum::extract::{Path, State as FromState};
+use axum::extract::State as FromState;
 use axum::http::header::{ETAG, LOCATION, VARY};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use doos_app::catalog::{Draft, Search, Stored};
@@ -11,7 +11,7 @@ use doos_domain::money::{Currency, Money};
 use std::sync::Arc;
 
 use crate::json::{self, Faults, Value};
-use crate::payload::{Parameters, Payload};
+use crate::payload::{Parameters, Payload, Segment};
 use crate::problem::{Problem, Result};
 use crate::state::{Caller, State};
 use crate::view::product::{ProductListView, ProductView};
@@ -50,7 +50,7 @@ pub async fn list(
 pub async fn read(
     FromState(state): FromState<Arc<State>>,
     Caller(_): Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response<Body>> {
@@ -78,7 +78,7 @@ pub async fn create(
 pub async fn update(
     FromState(state): FromState<Arc<State>>,
     Caller(principal): Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     payload: Payload,
 ) -> Result<Response<Body>> {
     principal.check_operator()?;

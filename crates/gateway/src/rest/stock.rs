@@ -1,14 +1,14 @@
 //! Stock: levels for everybody, deliveries, losses and the ledger for the back office.
 
 use axum::body::Body;
-use axum::extract::{Path, State as FromState};
+use axum::extract::State as FromState;
 use axum::http::{Response, StatusCode};
 use doos_app::stock::{Adjusted, Adjustment};
 use std::sync::Arc;
 
 use super::products::product_id;
 use crate::json::{self, Faults};
-use crate::payload::{Parameters, Payload};
+use crate::payload::{Parameters, Payload, Segment};
 use crate::problem::{Problem, Result};
 use crate::state::{Caller, State};
 use crate::view::product::{MovementListView, MovementView, StockView, render_stock};
@@ -20,7 +20,7 @@ const REFERENCE_CHARS_MAX: usize = 100;
 pub async fn read(
     FromState(state): FromState<Arc<State>>,
     Caller(_): Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response<Body>> {
     let id = product_id(&id)?;
     let level = state.app.stock_level(id).await?;
@@ -30,7 +30,7 @@ pub async fn read(
 pub async fn movements(
     FromState(state): FromState<Arc<State>>,
     Caller(principal): Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     parameters: Parameters,
 ) -> Result<Response<Body>> {
     let size = paging::size(parameters.get("page_size"), &state.options)?;
@@ -42,10 +42,9 @@ pub async fn movements(
 pub async fn adjust(
     FromState(state): FromState<Arc<State>>,
     Caller(principal): Caller,
-    Path(target): Path<String>,
+    Segment(target): Segment,
     payload: Payload,
 ) -> Result<Response<Body>> {
-    principal.check_back_office()?;
     let (id, verb) = rest::split_verb(&target).ok_or_else(rest::method_not_allowed)?;
     let id = product_id(id)?;
     let adjust: fn(u32) -> Adjustment = match verb {
@@ -53,12 +52,11 @@ pub async fn adjust(
         "write-off" => |quantity| Adjustment::WriteOff { quantity },
         _ => return Err(Problem::new("not_found", "stock knows the moves receive and write-off")),
     };
+    principal.check_back_office()?;
     let (quantity, reference) = read_body(&payload.body)?;
     let key = payload.key(principal.scope())?;
     let app = Arc::clone(&state.app);
-    let booking = async move {
-        app.adjust_stock(&principal, id, adjust(quantity), reference, key, render_stock).await
-    };
+    let booking = async move { app.adjust_stock(&principal, id, adjust(quantity), reference, key, render_stock).await };
     match state.finish(booking).await? {
         Adjusted::Before(answer) => Ok(rest::replayed(answer)),
         Adjusted::Now(level) => Ok(rest::json(StatusCode::OK, render_stock(id, &level))),
@@ -68,8 +66,7 @@ pub async fn adjust(
 fn read_body(body: &[u8]) -> Result<(u32, Option<String>)> {
     let mut faults = Faults::default();
     let mut object = json::parse(body, &mut faults)?;
-    let quantity =
-        object.require("quantity", &mut faults).and_then(|value| value.whole(1, QUANTITY_MAX, &mut faults));
+    let quantity = object.require("quantity", &mut faults).and_then(|value| value.whole(1, QUANTITY_MAX, &mut faults));
     let reference = object.take("reference").and_then(|value| {
         let text = value.string(&mut faults)?;
         let fits = (1..=REFERENCE_CHARS_MAX).contains(&text.chars().count());

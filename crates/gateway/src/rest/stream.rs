@@ -7,9 +7,9 @@
 //! What must never happen: a stream that outlives the drain, or one more than allowed.
 
 use axum::body::Body;
+use axum::extract::State as FromState;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::State as FromState;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
 use axum::http::{HeaderMap, HeaderValue, Response};
 use bytes::Bytes;
@@ -28,14 +28,22 @@ use crate::state::{Caller, State};
 use crate::view;
 
 const LAST_EVENT_ID: &str = "last-event-id";
+/// Clients have nothing to say here.
+const HEARD_BYTES_MAX: usize = 4 << 10;
 
 /// What a stream sends.
 enum Event {
-    Order { position: Position, json: String },
+    Order {
+        position: Position,
+        json: String,
+    },
     Counters(String),
     Ping,
     /// The last one: why, and after what to resume.
-    Closed { reason: &'static str, after: Option<Position> },
+    Closed {
+        reason: &'static str,
+        after: Option<Position>,
+    },
 }
 
 /// One open stream.
@@ -65,10 +73,7 @@ impl Feed {
                     position: changed.position,
                     json: view::order::render(&changed.order),
                 },
-                Ok(None) => {
-                    self.state.metrics.streams_overrun.inc();
-                    Event::Closed { reason: "overrun", after: self.listener.resume_after() }
-                }
+                Ok(None) => Event::Closed { reason: "overrun", after: self.listener.resume_after() },
                 Err(error) => {
                     tracing::warn!(%error, "a live stream could not read the change feed");
                     Event::Closed { reason: "unavailable", after: self.listener.resume_after() }
@@ -90,9 +95,10 @@ pub async fn stream(
     let audience = audience(&state, &principal, parameters.get("user_id")).await?;
     let sent = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
     let after = match sent.or_else(|| parameters.get("after")).filter(|text| !text.is_empty()) {
-        Some(text) => Some(Position(text.parse().map_err(|_| {
-            Problem::new("invalid_request", "resume after the id of an event, as it was sent")
-        })?)),
+        Some(text) => Some(Position(
+            text.parse()
+                .map_err(|_| Problem::new("invalid_request", "resume after the id of an event, as it was sent"))?,
+        )),
         None => None,
     };
     let feed = open(&state, audience, after).await?;
@@ -102,6 +108,7 @@ pub async fn stream(
     let upgrade = upgrade.map_err(|refused| {
         Problem::new("invalid_request", "this is no WebSocket handshake").because(refused.to_string())
     })?;
+    let upgrade = upgrade.max_message_size(HEARD_BYTES_MAX).max_frame_size(HEARD_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |socket| async move {
         // The upgraded connection has a task of its own; the drain waits for it too.
         let _running = feed.state.tasks.token();
@@ -139,13 +146,7 @@ async fn open(state: &Arc<State>, audience: Audience, after: Option<Position>) -
         interval
     };
     let counters = (audience == Audience::Everybody).then(|| every(options.stream_counters_every_ms));
-    Ok(Feed {
-        state: Arc::clone(state),
-        listener,
-        counters,
-        ping: every(options.stream_ping_every_ms),
-        _open: open,
-    })
+    Ok(Feed { state: Arc::clone(state), listener, counters, ping: every(options.stream_ping_every_ms), _open: open })
 }
 
 // --- Server-Sent Events

@@ -128,4 +128,3 @@ pub fn render(product: &Product) -> String {
 pub fn render_stock(product_id: ProductId, level: &Level) -> String {
     to_json(&StockView::of(product_id, level))
 }
-

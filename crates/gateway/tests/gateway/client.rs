@@ -80,9 +80,7 @@ impl Client {
 
     /// Places an order for a user and returns its id.
     pub async fn order(&self, user: u64, product: u64, quantity: u32) -> String {
-        let body = format!(
-            r#"{{"user_id":"{user}","items":[{{"product_id":"{product}","quantity":{quantity}}}]}}"#
-        );
+        let body = format!(r#"{{"user_id":"{user}","items":[{{"product_id":"{product}","quantity":{quantity}}}]}}"#);
         let placed = self.post("/v1/orders", body).await;
         assert_eq!(placed.status, 201, "{}", placed.text);
         placed.json()["order_id"].as_str().unwrap().to_owned()
@@ -116,7 +114,12 @@ impl Answer {
     #[track_caller]
     pub fn problem(&self, code: &str) -> Value {
         let (status, title) = doos_app::error_codes::find(code).unwrap();
-        assert_eq!((self.status.as_u16(), self.header("content-type")), (status, "application/problem+json"), "{}", self.text);
+        assert_eq!(
+            (self.status.as_u16(), self.header("content-type")),
+            (status, "application/problem+json"),
+            "{}",
+            self.text
+        );
         let problem = self.json();
         assert_eq!(problem["code"], code);
         assert_eq!((&problem["status"], &problem["title"]), (&status.into(), &title.into()));

@@ -1,5 +1,7 @@
 //! Same key, same answer: repeats, another body, twins in flight, whose key it is.
 
+use std::sync::atomic::Ordering;
+
 use crate::shop::{Setup, customer, open, open_with, operator, soon};
 
 const BODY: &str = r#"{"user_id":"42","items":[{"product_id":"1","quantity":1}]}"#;
@@ -131,4 +133,32 @@ async fn a_client_that_hangs_up_leaves_nothing_half_done() {
     let again = shop.client.post_under("a", "/v1/orders", BODY).await;
     assert_eq!((again.status.as_u16(), again.header("idempotent-replayed")), (201, "true"));
     assert_eq!(shop.footprint().await.0, 1);
+}
+
+/// The client is gone when the store refuses: somebody must still give the hold back.
+#[tokio::test]
+async fn the_hold_of_a_client_that_hung_up_is_given_back() {
+    let shop = open_with(Setup { gated: true, roles: false, ..Setup::default() }).await;
+    let client = shop.client.clone();
+    let call = tokio::spawn(async move { client.post("/v1/orders", BODY).await });
+    soon(shop.waiting.acquire()).await.unwrap().forget();
+    assert_eq!(shop.footprint().await, (0, 1));
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    let numbers = crate::client::Client::to(shop.operations);
+    soon(async {
+        // Our own connection is the last one.
+        while !numbers.get("/metrics").await.text.contains("doos_connections_open 1\n") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    shop.refuses.store(true, Ordering::SeqCst);
+    shop.gate.add_permits(1);
+    soon(async {
+        while shop.footprint().await != (0, 0) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }

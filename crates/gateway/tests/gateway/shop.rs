@@ -2,9 +2,7 @@
 
 use async_trait::async_trait;
 use doos_adapter_sim::{Pause, SimEngines, SimOptions, SimRuntime};
-use doos_app::consume::{
-    Consumption, Handler, InventoryHandler, OrderHandler, PaymentHandler, Ran, ShippingHandler,
-};
+use doos_app::consume::{Consumption, Handler, InventoryHandler, OrderHandler, PaymentHandler, Ran, ShippingHandler};
 use doos_app::stock::Adjustment;
 use doos_app::{App, Principal};
 use doos_domain::catalog::{LocalText, Product};
@@ -17,7 +15,7 @@ use doos_ports::order_store::{Change, CommitError, OrderStore};
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -70,6 +68,8 @@ pub struct GatedStore {
     inner: Arc<dyn OrderStore>,
     pub gate: Arc<Semaphore>,
     pub waiting: Arc<Semaphore>,
+    /// What comes through the gate is refused, without a doubt.
+    pub refuses: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -77,6 +77,11 @@ impl OrderStore for GatedStore {
     async fn commit(&self, group: Vec<Change>) -> Vec<Result<(), CommitError>> {
         self.waiting.add_permits(1);
         self.gate.acquire().await.unwrap().forget();
+        if self.refuses.load(Ordering::SeqCst) {
+            let engine = "the store under test";
+            let away = doos_ports::Error::Unavailable { engine, cause: "switched off".to_owned() };
+            return group.iter().map(|_| Err(away.clone().into())).collect();
+        }
         self.inner.commit(group).await
     }
 
@@ -88,10 +93,7 @@ impl OrderStore for GatedStore {
         self.inner.void(id).await
     }
 
-    async fn load(
-        &self,
-        id: doos_domain::ids::OrderId,
-    ) -> doos_ports::Result<Option<Arc<doos_domain::order::Order>>> {
+    async fn load(&self, id: doos_domain::ids::OrderId) -> doos_ports::Result<Option<Arc<doos_domain::order::Order>>> {
         self.inner.load(id).await
     }
 
@@ -102,17 +104,11 @@ impl OrderStore for GatedStore {
         self.inner.find_answer(key).await
     }
 
-    async fn remember(
-        &self,
-        answer: doos_domain::answer::Answer,
-    ) -> doos_ports::Result<doos_domain::answer::Answer> {
+    async fn remember(&self, answer: doos_domain::answer::Answer) -> doos_ports::Result<doos_domain::answer::Answer> {
         self.inner.remember(answer).await
     }
 
-    async fn list(
-        &self,
-        query: doos_ports::order_store::Query,
-    ) -> doos_ports::Result<doos_ports::order_store::Page> {
+    async fn list(&self, query: doos_ports::order_store::Query) -> doos_ports::Result<doos_ports::order_store::Page> {
         self.inner.list(query).await
     }
 
@@ -161,13 +157,13 @@ impl Default for Setup {
 }
 
 pub struct Shop {
-    pub engines: SimEngines,
     pub app: Arc<App>,
     pub address: SocketAddr,
     pub operations: SocketAddr,
     pub client: Client,
     pub gate: Arc<Semaphore>,
     pub waiting: Arc<Semaphore>,
+    pub refuses: Arc<AtomicBool>,
     shutdown: CancellationToken,
     served: JoinHandle<Drained>,
     tasks: Vec<JoinHandle<()>>,
@@ -186,11 +182,12 @@ pub async fn open_with(setup: Setup) -> Shop {
     let runtime = RealTime { started: Instant::now(), seed: AtomicU64::new(7) };
     let engines = SimEngines::new(SimOptions::default(), Arc::new(runtime));
     let (gate, waiting) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let refuses = Arc::new(AtomicBool::new(false));
     let mut ports: Ports = engines.ports(0, engines.clock(), engines.gate());
     if setup.gated {
         let inner = Arc::clone(&ports.orders);
-        let (gate, waiting) = (Arc::clone(&gate), Arc::clone(&waiting));
-        ports.orders = Arc::new(GatedStore { inner, gate, waiting });
+        let (gate, waiting, refuses) = (Arc::clone(&gate), Arc::clone(&waiting), Arc::clone(&refuses));
+        ports.orders = Arc::new(GatedStore { inner, gate, waiting, refuses });
     }
     let (app, loops) = App::start(ports, setup.app_options).await.unwrap();
     let mut tasks: Vec<JoinHandle<()>> = loops.into_iter().map(|it| tokio::spawn(it.run)).collect();
@@ -201,20 +198,19 @@ pub async fn open_with(setup: Setup) -> Shop {
     let main = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let operations = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, operations_address) = (main.local_addr().unwrap(), operations.local_addr().unwrap());
-    let secrets =
-        Secrets { token_key: SecretString::from(TOKEN_KEY), callback_key: SecretString::from(CALLBACK_KEY) };
+    let secrets = Secrets { token_key: SecretString::from(TOKEN_KEY), callback_key: SecretString::from(CALLBACK_KEY) };
     let gateway = Gateway::new(Arc::clone(&app), setup.options, secrets, setup.extra).unwrap();
     let shutdown = CancellationToken::new();
     let listeners = Listeners { main: vec![main], operations: vec![operations], ..Listeners::default() };
     let served = tokio::spawn(gateway.serve(listeners, shutdown.clone()));
     Shop {
-        engines,
         app,
         address,
         operations: operations_address,
         client: Client::to(address),
         gate,
         waiting,
+        refuses,
         shutdown,
         served,
         tasks,

@@ -202,12 +202,22 @@ async fn metrics_count_what_happened() {
     let server = Setup::new().start().await;
     let client = server.client();
     let order = shop::place(&client, "42", "101", 1).await;
-    await_status(&client, &order, "confirmed").await;
-    ask(&client, &order, "cancel").await.expect(200);
-    until("the order and its cancel are counted", async || {
+    ask(&client, &order, "pay").await;
+    await_status(&client, &order, "shipped").await;
+    let counted = [
+        "app_order_placed_total 1",
+        "app_stock_charge_success_total 1",
+        "app_shipping_success_total{source=\"normal\"} 1",
+        "app_shipping_success_total{source=\"retry\"} 0",
+    ];
+    until("what happened is counted", async || {
         let text = client.get("/metrics").send().await.text;
-        let counted = |name: &str| text.lines().any(|line| line.starts_with(name) && !line.ends_with(" 0"));
-        if counted("orders_placed") || counted("doos_orders_placed") { Ok(()) } else { Err(text) }
+        let missing: Vec<_> = counted.iter().filter(|line| !text.lines().any(|found| found == **line)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?}")) }
     })
     .await;
+    let text = client.get("/metrics").send().await.text;
+    for name in ["app_forwarder_lag_ms", "repo_flush_success_total"] {
+        assert!(text.lines().any(|line| line.starts_with(name)), "no {name}");
+    }
 }

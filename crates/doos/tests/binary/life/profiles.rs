@@ -22,7 +22,9 @@ async fn refusal(token_secret: Option<&str>, callback_secret: Option<&str>) -> S
 
 #[tokio::test]
 async fn prod_refuses_missing_short_and_well_known_secrets_and_names_the_fix() {
-    for token_secret in [None, Some("short"), Some("changeme-changeme-changeme-changeme"), Some("00000000000000000000000000000000")] {
+    let well_known = "changeme-changeme-changeme-changeme";
+    let regular = "abababababababababababababababab";
+    for token_secret in [None, Some("short"), Some(well_known), Some(regular)] {
         let said = refusal(token_secret, Some(GOOD_CALLBACK_SECRET)).await;
         assert!(said.contains("auth.token_secret") && said.contains("openssl rand"), "{token_secret:?}: {said}");
     }

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::process::Stdio;
 use tokio::process::Command;
 
-/// The binary, with none of the caller's own settings in its environment.
+/// The binary, with none of the caller's own settings in its environment. `DOOS_TEST_BINARY` names another one, such as
+/// a release build.
 pub fn doos() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doos"));
+    let binary = std::env::var_os("DOOS_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_doos").into());
+    let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DOOS_")) {
         command.env_remove(name);
     }

@@ -13,7 +13,7 @@ use crate::support::client::{Answer, Client};
 const THINK_MS_MAX: u64 = 30;
 const BACK_OFF: Duration = Duration::from_millis(20);
 /// The longest that a call may be without a definite answer, over any number of kills.
-const GIVE_UP: Duration = Duration::from_secs(90);
+const GIVE_UP: Duration = Duration::from_secs(60);
 
 /// Where the shop is, whether it is closing, and what it has.
 pub struct Shop {
@@ -132,6 +132,7 @@ impl Buyer {
 
     /// Repeats the call until it has a definite answer; also what was known right before the last repeat.
     async fn insist(&mut self, path: &str, body: &Value, key: &str) -> (Answer, Glance) {
+        let mut last = None;
         let insisting = async {
             loop {
                 let here = self.client.at(*self.shop.address.borrow());
@@ -139,11 +140,13 @@ impl Buyer {
                 match here.post(path, body).key(key).try_send().await {
                     Ok(answer) if answer.status != 503 && answer.code() != "in_progress" => return (answer, before),
                     // Nobody knows, or not yet.
-                    Ok(_) | Err(_) => sleep(BACK_OFF).await,
+                    unclear => last = Some(unclear),
                 }
+                sleep(BACK_OFF).await;
             }
         };
-        timeout(GIVE_UP, insisting).await.unwrap_or_else(|_| panic!("no definite answer under {key} in {GIVE_UP:?}"))
+        let answered = timeout(GIVE_UP, insisting).await.ok();
+        answered.unwrap_or_else(|| panic!("{path} under {key}: no definite answer in {GIVE_UP:?}, last {last:?}"))
     }
 }
 

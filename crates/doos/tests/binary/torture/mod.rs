@@ -39,7 +39,8 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_oversold_though_the_process
     println!("torture: {kills} kills, DOOS_TORTURE_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
 
-    let mut server = Setup::new().argument("--empty").start().await;
+    // No call waits for anything longer than a process lives here.
+    let mut server = Setup::new().argument("--empty").setting("LIMITS__PAY_WAIT_MS", 200).start().await;
     let goods = Arc::new(Goods::put_on_the_shelf(&server.operator().await).await);
     let (address, _) = watch::channel(server.listen());
     let (closing, _) = watch::channel(false);

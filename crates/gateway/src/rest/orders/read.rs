@@ -1,14 +1,14 @@
 //! One order by its id, its history, and pages of orders.
 
 use axum::body::Body;
-use axum::extract::{Path, State as FromState};
+use axum::extract::State as FromState;
 use axum::http::header::ETAG;
 use axum::http::{HeaderMap, Response, StatusCode};
 use doos_app::Principal;
 use doos_domain::order::Status;
 use std::sync::Arc;
 
-use crate::payload::Parameters;
+use crate::payload::{Parameters, Segment};
 use crate::problem::{Problem, Result};
 use crate::state::{Caller, State};
 use crate::view::order::{HistoryView, OrderListView, OrderView};
@@ -17,18 +17,13 @@ use crate::{negotiate, paging, rest, view};
 pub async fn read(
     FromState(state): FromState<Arc<State>>,
     Caller(principal): Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Response<Body>> {
     read_for(&state, &principal, &id, &headers).await
 }
 
-pub async fn read_for(
-    state: &State,
-    principal: &Principal,
-    id: &str,
-    headers: &HeaderMap,
-) -> Result<Response<Body>> {
+pub async fn read_for(state: &State, principal: &Principal, id: &str, headers: &HeaderMap) -> Result<Response<Body>> {
     let order = state.app.read_order(principal, super::order_id(id)?).await?;
     let etag = view::order::etag(&order);
     if !negotiate::has_already(headers, &etag) {
@@ -43,7 +38,7 @@ pub async fn read_for(
 pub async fn history(
     FromState(state): FromState<Arc<State>>,
     Caller(principal): Caller,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response<Body>> {
     let order = state.app.read_order(&principal, super::order_id(&id)?).await?;
     Ok(rest::json(StatusCode::OK, view::to_json(&HistoryView::of(&order))))

@@ -1,14 +1,14 @@
 //! `POST /v1/orders/{id}:cancel`, `:pay`, `:ship`, `:deliver`, `:return`.
 
 use axum::body::Body;
-use axum::extract::{Path, State as FromState};
+use axum::extract::State as FromState;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, Response, StatusCode};
 use doos_app::order::{Moved, Steer, Verb};
 use std::sync::Arc;
 
 use crate::json::{self, Faults};
-use crate::payload::Payload;
+use crate::payload::{Payload, Segment};
 use crate::problem::{Problem, Result};
 use crate::state::{Caller, State, Traceparent};
 use crate::{rest, view};
@@ -19,7 +19,7 @@ pub async fn steer(
     FromState(state): FromState<Arc<State>>,
     Caller(principal): Caller,
     Traceparent(trace): Traceparent,
-    Path(target): Path<String>,
+    Segment(target): Segment,
     payload: Payload,
 ) -> Result<Response<Body>> {
     let (id, verb) = rest::split_verb(&target).ok_or_else(rest::method_not_allowed)?;
