@@ -183,10 +183,7 @@ pub(crate) fn list(disk: &dyn Disk) -> Result<Vec<(Position, String)>, Error> {
 }
 
 /// Segments that may be believed, and where the last group in them ends; nothing is changed on disk. Damage refuses.
-pub(crate) fn believed(
-    disk: &dyn Disk,
-    names: &[(Position, String)],
-) -> Result<(Vec<Arc<Segment>>, Position), Error> {
+pub(crate) fn believed(disk: &dyn Disk, names: &[(Position, String)]) -> Result<(Vec<Arc<Segment>>, Position), Error> {
     let (found, damage) = examine_all(disk, names)?;
     if let Some(damage) = damage {
         return Err(damage.refusal());

@@ -253,9 +253,7 @@ pub async fn read(site: &Arc<Site>, id: OrderId) -> Option<Arc<Order>> {
     loop {
         let before = site.oracle.seen(id);
         let operator = Principal::Operator("ben".to_owned());
-        let answer = site
-            .call(30_000, |app| Box::pin(async move { app.read_order(&operator, id).await }))
-            .await;
+        let answer = site.call(30_000, |app| Box::pin(async move { app.read_order(&operator, id).await })).await;
         match answer {
             Some(Ok(order)) => {
                 site.oracle.shown(&order, before);
@@ -352,7 +350,8 @@ async fn deliver(site: Arc<Site>, told: Told) {
         let answer = site.call(5_000, |app| Box::pin(async move { app.payment_callback(own).await })).await;
         match answer {
             Some(Ok(news)) => {
-                site.executor.note(|| format!("callback {:?} of {} (news {news})", callback.event, callback.attempt_id));
+                site.executor
+                    .note(|| format!("callback {:?} of {} (news {news})", callback.event, callback.attempt_id));
                 return;
             }
             // An attempt may have been replaced meanwhile; the provider is told to stop.

@@ -48,8 +48,7 @@ pub fn check(root: &Path) -> anyhow::Result<()> {
     let mut drifted = 0;
     let mut compared = 0;
     for entry in GENERATED {
-        let outputs =
-            (entry.generate)(root).with_context(|| format!("generating {}", entry.name))?;
+        let outputs = (entry.generate)(root).with_context(|| format!("generating {}", entry.name))?;
         compared += outputs.len();
         for difference in differences(root, &outputs, entry.owned)? {
             eprintln!("{difference}: run `{}`", entry.remedy);
@@ -65,17 +64,11 @@ pub fn check(root: &Path) -> anyhow::Result<()> {
 
 /// Writes the files of one generator, and removes what it no longer writes.
 pub fn write(root: &Path, name: &str) -> anyhow::Result<()> {
-    let entry = GENERATED
-        .iter()
-        .find(|entry| entry.name == name)
-        .with_context(|| format!("no generator {name}"))?;
+    let entry = GENERATED.iter().find(|entry| entry.name == name).with_context(|| format!("no generator {name}"))?;
     let outputs = (entry.generate)(root)?;
     for output in &outputs {
         let path = root.join(&output.path);
-        std::fs::create_dir_all(
-            path.parent()
-                .context("a generated file without a directory")?,
-        )?;
+        std::fs::create_dir_all(path.parent().context("a generated file without a directory")?)?;
         std::fs::write(&path, &output.bytes).with_context(|| format!("writing {}", output.path))?;
         println!("wrote {}", output.path);
     }
@@ -86,11 +79,7 @@ pub fn write(root: &Path, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn differences(
-    root: &Path,
-    outputs: &[Output],
-    owned: Option<&str>,
-) -> anyhow::Result<Vec<String>> {
+fn differences(root: &Path, outputs: &[Output], owned: Option<&str>) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
     for output in outputs {
         match std::fs::read(root.join(&output.path)) {
@@ -102,11 +91,7 @@ fn differences(
             Err(error) => return Err(error).with_context(|| format!("reading {}", output.path)),
         }
     }
-    found.extend(
-        stale(root, outputs, owned)?
-            .into_iter()
-            .map(|path| format!("{path} is stale")),
-    );
+    found.extend(stale(root, outputs, owned)?.into_iter().map(|path| format!("{path} is stale")));
     Ok(found)
 }
 
@@ -130,10 +115,7 @@ mod tests {
     use super::*;
 
     fn output(path: &str, text: &str) -> Output {
-        Output {
-            path: path.to_owned(),
-            bytes: text.as_bytes().to_vec(),
-        }
+        Output { path: path.to_owned(), bytes: text.as_bytes().to_vec() }
     }
 
     fn tree_with(path: &str, text: &str) -> tempfile::TempDir {
@@ -146,10 +128,7 @@ mod tests {
     #[test]
     fn a_file_as_its_generator_writes_it_passes() {
         let root = tree_with("gen/a.rs", "same");
-        assert_eq!(
-            differences(root.path(), &[output("gen/a.rs", "same")], Some("gen")).unwrap(),
-            [""; 0]
-        );
+        assert_eq!(differences(root.path(), &[output("gen/a.rs", "same")], Some("gen")).unwrap(), [""; 0]);
     }
 
     #[test]

@@ -15,8 +15,5 @@ const TARGET: &str = "api/openapi.json";
 /// Asks the binary; paths are relative to the root.
 pub fn generate(root: &Path) -> anyhow::Result<Vec<Output>> {
     let printed = repository::output(root, "cargo", &["run", "-q", "-p", "doos", "--", "openapi"])?;
-    Ok(vec![Output {
-        path: TARGET.to_owned(),
-        bytes: printed.into_bytes(),
-    }])
+    Ok(vec![Output { path: TARGET.to_owned(), bytes: printed.into_bytes() }])
 }

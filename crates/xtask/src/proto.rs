@@ -23,8 +23,7 @@ pub const TARGET: &str = "crates/gateway/src/proto";
 const CONTRACTS: &str = "api/proto";
 
 /// Inner attributes of the generated code are prost's and tonic's own; this is put above them.
-const HEADER: &str =
-    "//! The gRPC messages and services of one package, generated from `api/proto`.
+const HEADER: &str = "//! The gRPC messages and services of one package, generated from `api/proto`.
 //!
 //! Never edit this file: change the contract and run `cargo run -p xtask -- gen-proto`.
 
@@ -45,58 +44,38 @@ pub fn generate(root: &Path) -> anyhow::Result<Vec<Output>> {
         .out_dir(scratch.path())
         .compile_fds(descriptors)
         .context("generating Rust from the contracts")?;
-    let mut outputs = vec![Output {
-        path: format!("{TARGET}/{DESCRIPTOR}"),
-        bytes: descriptor_bytes,
-    }];
+    let mut outputs = vec![Output { path: format!("{TARGET}/{DESCRIPTOR}"), bytes: descriptor_bytes }];
     let mut modules = Vec::new();
     for entry in std::fs::read_dir(scratch.path())? {
         let file = entry?.path();
         let module = module_name(&file)?;
         let bytes = formatted(root, &file)?;
-        outputs.push(Output {
-            path: format!("{TARGET}/{module}.rs"),
-            bytes,
-        });
+        outputs.push(Output { path: format!("{TARGET}/{module}.rs"), bytes });
         modules.push(module);
     }
     modules.sort_unstable();
-    outputs.push(Output {
-        path: format!("{TARGET}/mod.rs"),
-        bytes: declarations(&modules).into_bytes(),
-    });
+    outputs.push(Output { path: format!("{TARGET}/mod.rs"), bytes: declarations(&modules).into_bytes() });
     outputs.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(outputs)
 }
 
 fn sources(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let listing =
-        std::fs::read_dir(directory).with_context(|| format!("listing {}", directory.display()))?;
+    let listing = std::fs::read_dir(directory).with_context(|| format!("listing {}", directory.display()))?;
     let mut sources = Vec::new();
     for entry in listing {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "proto")
-        {
+        if path.extension().is_some_and(|extension| extension == "proto") {
             sources.push(path);
         }
     }
-    ensure!(
-        !sources.is_empty(),
-        "no contract in {}",
-        directory.display()
-    );
+    ensure!(!sources.is_empty(), "no contract in {}", directory.display());
     sources.sort();
     Ok(sources)
 }
 
 /// `order.v1.rs` holds the package `order.v1`, which becomes the module `order_v1`.
 fn module_name(file: &Path) -> anyhow::Result<String> {
-    let package = file
-        .file_stem()
-        .and_then(|stem| stem.to_str())
-        .context("a generated file without a name")?;
+    let package = file.file_stem().and_then(|stem| stem.to_str()).context("a generated file without a name")?;
     Ok(package.replace('.', "_"))
 }
 
@@ -105,10 +84,7 @@ fn formatted(root: &Path, file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::write(file, format!("{HEADER}{generated}"))?;
     // Through its standard input rustfmt takes the configuration of the directory it runs in, as `cargo fmt` does.
     let mut rustfmt = Command::new("rustfmt");
-    rustfmt
-        .args(["--edition", "2024"])
-        .current_dir(root)
-        .stdin(File::open(file)?);
+    rustfmt.args(["--edition", "2024"]).current_dir(root).stdin(File::open(file)?);
     Ok(repository::output_of(rustfmt)?.into_bytes())
 }
 
@@ -140,20 +116,14 @@ mod tests {
         let root = repository::root().unwrap();
         let first = generate(&root).unwrap();
         assert_eq!(first, generate(&root).unwrap());
-        let names: Vec<&str> = first
-            .iter()
-            .filter_map(|output| output.path.rsplit('/').next())
-            .collect();
+        let names: Vec<&str> = first.iter().filter_map(|output| output.path.rsplit('/').next()).collect();
         assert_eq!(names, [DESCRIPTOR, "mod.rs", "order_v1.rs"]);
     }
 
     #[test]
     fn generated_code_opens_with_a_header_and_has_both_sides_of_the_service() {
         let outputs = generate(&repository::root().unwrap()).unwrap();
-        let order = outputs
-            .iter()
-            .find(|output| output.path.ends_with("order_v1.rs"))
-            .unwrap();
+        let order = outputs.iter().find(|output| output.path.ends_with("order_v1.rs")).unwrap();
         let text = std::str::from_utf8(&order.bytes).unwrap();
         assert!(text.starts_with("//! "));
         assert!(text.contains("pub mod order_service_server"));
@@ -175,10 +145,7 @@ mod tests {
             ("CreateOrderResponse", "status", 2, Type::String),
         ] {
             let expected = (message.to_owned(), field.to_owned(), number, kind);
-            assert!(
-                fields.contains(&expected),
-                "{message}.{field} is not field {number} of {kind:?}"
-            );
+            assert!(fields.contains(&expected), "{message}.{field} is not field {number} of {kind:?}");
         }
     }
 
@@ -189,20 +156,15 @@ mod tests {
         /// Message, field, number and type of each field in the contract.
         pub fn fields() -> Vec<(String, String, i32, Type)> {
             let contracts = repository::root().unwrap().join(CONTRACTS);
-            let set =
-                protox::compile(sources(&contracts.join("v1")).unwrap(), [&contracts]).unwrap();
+            let set = protox::compile(sources(&contracts.join("v1")).unwrap(), [&contracts]).unwrap();
             let messages = set.file.into_iter().flat_map(|file| file.message_type);
             messages
                 .flat_map(|message| {
                     let name = message.name().to_owned();
-                    message.field.into_iter().map(move |field| {
-                        (
-                            name.clone(),
-                            field.name().to_owned(),
-                            field.number(),
-                            field.r#type(),
-                        )
-                    })
+                    message
+                        .field
+                        .into_iter()
+                        .map(move |field| (name.clone(), field.name().to_owned(), field.number(), field.r#type()))
                 })
                 .collect()
         }

@@ -23,35 +23,15 @@ pub const FILE_SIZE_MAX_BYTES: u64 = 1024 * 1024;
 /// The directory of the workspace's Cargo.toml, wherever the command was started.
 pub fn root() -> anyhow::Result<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = own
-        .ancestors()
-        .nth(2)
-        .context("xtask is not at crates/xtask")?;
-    ensure!(
-        root.join("Cargo.toml").is_file(),
-        "no workspace at {}",
-        root.display()
-    );
+    let root = own.ancestors().nth(2).context("xtask is not at crates/xtask")?;
+    ensure!(root.join("Cargo.toml").is_file(), "no workspace at {}", root.display());
     Ok(root.to_path_buf())
 }
 
 /// Every file that is tracked or about to be, sorted by path.
 pub fn files(root: &Path) -> anyhow::Result<Vec<TrackedFile>> {
-    let listing = output(
-        root,
-        "git",
-        &[
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ],
-    )?;
-    let mut paths: Vec<&str> = listing
-        .split('\0')
-        .filter(|path| !path.is_empty())
-        .collect();
+    let listing = output(root, "git", &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
+    let mut paths: Vec<&str> = listing.split('\0').filter(|path| !path.is_empty()).collect();
     paths.sort_unstable();
     paths.dedup();
     let mut files = Vec::with_capacity(paths.len());
@@ -69,27 +49,15 @@ pub fn files(root: &Path) -> anyhow::Result<Vec<TrackedFile>> {
         } else {
             String::from_utf8(std::fs::read(&full).with_context(|| format!("reading {path}"))?).ok()
         };
-        files.push(TrackedFile {
-            path: path.to_owned(),
-            size_bytes: metadata.len(),
-            text,
-        });
+        files.push(TrackedFile { path: path.to_owned(), size_bytes: metadata.len(), text });
     }
-    ensure!(
-        !files.is_empty(),
-        "git lists no files under {}",
-        root.display()
-    );
+    ensure!(!files.is_empty(), "git lists no files under {}", root.display());
     Ok(files)
 }
 
 /// `cargo metadata` of our own crates.
 pub fn cargo_metadata(root: &Path) -> anyhow::Result<serde_json::Value> {
-    let text = output(
-        root,
-        "cargo",
-        &["metadata", "--no-deps", "--format-version", "1"],
-    )?;
+    let text = output(root, "cargo", &["metadata", "--no-deps", "--format-version", "1"])?;
     serde_json::from_str(&text).context("parsing cargo metadata")
 }
 
@@ -102,13 +70,7 @@ pub fn output(root: &Path, program: &str, arguments: &[&str]) -> anyhow::Result<
 
 /// The standard output of a prepared command that must succeed.
 pub fn output_of(mut command: Command) -> anyhow::Result<String> {
-    let output = command
-        .output()
-        .with_context(|| format!("starting {command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} failed: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = command.output().with_context(|| format!("starting {command:?}"))?;
+    ensure!(output.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).with_context(|| format!("{command:?} answered with non-UTF-8"))
 }

@@ -105,11 +105,11 @@ proptest! {
 
 #[test]
 fn a_price_seen_may_be_written_in_any_exact_way() {
-    for (text, accepted) in [("10", true), ("10.0", true), ("10.000", true), ("10.01", false), ("9.99", false)] {
+    for (text, accepted) in [("10", true), ("10.0", true), ("10.000", true), ("10.01", false), ("10.001", false)] {
         let line = WantedLine { seen_price: Some(text.to_owned()), ..wanted(1, 1) };
         assert_eq!(quoted(&[product(1, cny(1_000))], &[line], LIMITS).is_ok(), accepted, "{text}");
     }
-    for text in ["", "ten", "1e1", "-10", "10.001"] {
+    for text in ["", "ten", "1e1", "-10"] {
         let line = WantedLine { seen_price: Some(text.to_owned()), ..wanted(1, 1) };
         let refusal = quoted(&[product(1, cny(1_000))], &[line], LIMITS).unwrap_err();
         assert!(matches!(refusal, Refusal::SeenPrice { .. }), "{text}: {refusal:?}");

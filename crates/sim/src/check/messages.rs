@@ -16,7 +16,8 @@ pub(super) fn check(view: &View, poisoned: bool, findings: &mut Findings) {
     });
     check_parked(view, poisoned, findings);
     for (message, state) in &view.message_states {
-        findings.unless(*state == MessageState::Consumed, "I16", || format!("{} rests as {}", message.id, state.name()));
+        findings
+            .unless(*state == MessageState::Consumed, "I16", || format!("{} rests as {}", message.id, state.name()));
     }
     let none = Vec::new();
     for order in view.orders.values() {
@@ -36,7 +37,8 @@ fn check_parked(view: &View, poisoned: bool, findings: &mut Findings) {
     for letter in &view.parked {
         let expected = poisoned && letter.message.id.as_str() == POISON;
         findings.unless(expected, "I16", || format!("{} was given up: {}", letter.message.id, letter.cause));
-        findings.unless(!waiting.contains(&letter.message.id), "I16", || format!("{} is in two places", letter.message.id));
+        findings
+            .unless(!waiting.contains(&letter.message.id), "I16", || format!("{} is in two places", letter.message.id));
     }
     let poison_parked = view.parked.iter().any(|letter| letter.message.id.as_str() == POISON);
     findings.unless(!poisoned || poison_parked, "I16", || "poison vanished".to_owned());
@@ -70,7 +72,11 @@ fn check_sent(order: &Order, sent: &[Message], findings: &mut Findings) {
     for (event, wanted) in expected {
         findings.unless(count(event) == wanted, "I10", || {
             let id = order.id;
-            format!("order {id} ({}) wrote {event} {} times, its history calls for {wanted}", order.status, count(event))
+            format!(
+                "order {id} ({}) wrote {event} {} times, its history calls for {wanted}",
+                order.status,
+                count(event)
+            )
         });
     }
     let attempts = order.money.attempt.as_ref().map_or(0, |attempt| attempt.number as usize);
@@ -98,7 +104,8 @@ fn check_effect(view: &View, order: &Order, message: &Message, findings: &mut Fi
         }
         Body::ClosePayment { attempt_id, .. } => {
             let ours = order.money.attempt.as_ref().filter(|attempt| attempt.id == *attempt_id);
-            let open = ours.is_some_and(|attempt| !matches!(attempt.state, AttemptState::Captured | AttemptState::Closed));
+            let open =
+                ours.is_some_and(|attempt| !matches!(attempt.state, AttemptState::Captured | AttemptState::Closed));
             let known = view.provider.attempts.contains_key(attempt_id);
             if open || !known {
                 lost(findings, "the attempt is not closed");

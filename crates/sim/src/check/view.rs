@@ -103,8 +103,9 @@ impl View {
             .map(|order| format!("{} {} v{} {:?}", order.id, order.status, order.version, order.money.attempt))
             .collect();
         let waiting = self.waiting.iter().take(5);
-        let waiting: Vec<_> =
-            waiting.map(|(_, waiting)| format!("{} ({}, {} tries)", waiting.message.id, waiting.cause, waiting.tries)).collect();
+        let waiting: Vec<_> = waiting
+            .map(|(_, waiting)| format!("{} ({}, {} tries)", waiting.message.id, waiting.cause, waiting.tries))
+            .collect();
         format!(
             "{} unsent, {} unread, {} waiting {waiting:?}, {} parked, open orders {orders:?}",
             self.unsent,

@@ -102,14 +102,7 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(site: Arc<Site>, history: Arc<StockHistory>) -> Self {
-        Self {
-            site,
-            history,
-            changes_seen: 0,
-            movements_seen: 0,
-            sums: BTreeMap::new(),
-            last: BTreeMap::new(),
-        }
+        Self { site, history, changes_seen: 0, movements_seen: 0, sums: BTreeMap::new(), last: BTreeMap::new() }
     }
 
     pub fn look(&mut self, durable: &Durable) {
@@ -158,7 +151,8 @@ impl Watch {
         if money.refund_requested_minor() > money.captured_minor || money.captured_minor < 0 {
             found("I8", format!("{} captured, {} refunded", money.captured_minor, money.refund_requested_minor()));
         }
-        let priced: i64 = order.lines.iter().map(|line| self.price_of(line.product_id) * i64::from(line.quantity)).sum();
+        let priced: i64 =
+            order.lines.iter().map(|line| self.price_of(line.product_id) * i64::from(line.quantity)).sum();
         if priced != order.total.amount_minor {
             found("I8", format!("its total is {}, the catalogue says {priced}", order.total.amount_minor));
         }
@@ -170,16 +164,14 @@ impl Watch {
     }
 
     /// I1 in this snapshot: every row balances, and is what its movements make of it.
-    pub fn stock<'a>(
-        &mut self,
-        new: &[doos_domain::stock::Movement],
-        rows: impl Iterator<Item = &'a StockRow>,
-    ) {
+    pub fn stock<'a>(&mut self, new: &[doos_domain::stock::Movement], rows: impl Iterator<Item = &'a StockRow>) {
         for movement in new {
             let row = self.sums.entry(movement.product_id).or_insert_with(|| StockRow::empty(movement.product_id));
             let qty = movement.qty;
             match movement.kind {
-                MovementKind::Receive | MovementKind::Repair => (row.received, row.free) = (row.received + qty, row.free + qty),
+                MovementKind::Receive | MovementKind::Repair => {
+                    (row.received, row.free) = (row.received + qty, row.free + qty)
+                }
                 MovementKind::WriteOff => (row.written_off, row.free) = (row.written_off + qty, row.free - qty),
                 MovementKind::Deduct => (row.free, row.sold) = (row.free - qty, row.sold + qty),
                 MovementKind::Release | MovementKind::Return => (row.free, row.sold) = (row.free + qty, row.sold - qty),

@@ -84,9 +84,8 @@ impl WatchedGate {
         for line in &hold.lines {
             *wanted.entry(line.product_id).or_default() += i64::from(line.qty);
         }
-        let justified = wanted.iter().any(|(product, qty)| {
-            self.history.lowest_free_lately(*product) - book.held(*product) < *qty
-        });
+        let justified =
+            wanted.iter().any(|(product, qty)| self.history.lowest_free_lately(*product) - book.held(*product) < *qty);
         if !justified {
             let what = format!("order {} was refused for stock while there was enough: {wanted:?}", hold.order_id);
             self.with_site(|_, oracle| oracle.finding("I17", what));

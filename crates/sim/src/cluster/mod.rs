@@ -291,7 +291,8 @@ impl Cluster {
                 for (number, ..) in &cluster.site.scenario.products {
                     let product = ProductId::new(*number).expect("products are numbered from one");
                     let level = gate.level(product).await.ok().flatten();
-                    let free = cluster.site.engines.look(|durable| durable.stock.rows.get(&product).map(|row| row.free));
+                    let free =
+                        cluster.site.engines.look(|durable| durable.stock.rows.get(&product).map(|row| row.free));
                     settled &= level.as_ref().map(|level| level.free) == free;
                     cluster.history.shown(product, level);
                 }

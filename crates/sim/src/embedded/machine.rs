@@ -40,10 +40,8 @@ impl Machine {
 
     /// Starts the store anew, as a process does.
     pub fn open(&self) -> Result<Parts, doos_adapter_embedded::Error> {
-        let mut journal = doos_journal::Options::default();
         // Small segments, so that a run goes through many of them.
-        journal.segment_bytes = 64 << 10;
-        journal.group_bytes_max = 32 << 10;
+        let journal = doos_journal::Options { segment_bytes: 64 << 10, group_bytes_max: 32 << 10 };
         let options = Options {
             journal,
             group_len_max: 16,

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::check::{self, StockHistory, View, Watch};
 use crate::clients::{self, Buyer};
-use crate::cluster::{QuickCarrier, WatchedGate, poison, product};
+use crate::cluster::{QuickCarrier, WatchedGate, product};
 use crate::executor::{Executor, NodeId, Step};
 use crate::planted::Planted;
 use crate::scenario::{CALM_MS_MAX, Scenario};
@@ -44,6 +44,8 @@ struct Shop {
     up: Mutex<Option<(Store, Arc<dyn StockGate>)>>,
     /// The next death of the process is a power cut.
     power_fails: AtomicBool,
+    /// The next process is about to start; two deaths at once make one.
+    starts_soon: AtomicBool,
     seen: Mutex<Seen>,
 }
 
@@ -64,6 +66,8 @@ pub fn run(seed: u64, planted: &Planted, verbose: bool) -> Verdict {
     scenario.rates = Rates { calls_failed: 0, replies_lost: 0, calls_slow: 0, outages: 0, ..scenario.rates };
     scenario.shards = 1;
     scenario.spread = false;
+    // The journal is the bus: no stranger can put a message on it.
+    scenario.poison = false;
     run_scenario(scenario, planted, verbose)
 }
 
@@ -90,6 +94,7 @@ pub fn run_scenario(scenario: Scenario, planted: &Planted, verbose: bool) -> Ver
         machine: Mutex::new(machine),
         up: Mutex::default(),
         power_fails: AtomicBool::new(false),
+        starts_soon: AtomicBool::new(false),
         seen: Mutex::default(),
     });
     let verdict = shop.live();
@@ -156,14 +161,18 @@ impl Shop {
 
     /// The process is gone. The machine keeps what it keeps, and starts it again.
     fn bury(self: &Arc<Self>) {
-        let oldest = self.store().map_or(0, |store| store.depths().journal_oldest);
+        let oldest = self.store().map(|store| store.depths().journal_oldest);
         self.put_down();
         if self.power_fails.swap(false, Ordering::Relaxed) {
-            let back = self.site.executor.up_to(1) == 0;
+            // Without a store nobody knows how far back the journal reaches.
+            let back = self.site.executor.up_to(1) == 0 && oldest.is_some();
             self.site.executor.note(|| format!("power cut (database falls back: {back})"));
             let seed = self.site.executor.up_to(u64::MAX - 1);
-            let kept = lock(&self.machine).lose_power(seed, back, oldest);
+            let kept = lock(&self.machine).lose_power(seed, back, oldest.unwrap_or_default());
             kept.expect("the simulated machine's directory can be written");
+        }
+        if self.starts_soon.swap(true, Ordering::Relaxed) {
+            return;
         }
         let shop = Arc::clone(self);
         self.site.executor.spawn(OUTSIDE, async move {
@@ -181,7 +190,9 @@ impl Shop {
     }
 
     fn boot(self: &Arc<Self>) {
-        let parts = match lock(&self.machine).open() {
+        self.starts_soon.store(false, Ordering::Relaxed);
+        let opened = lock(&self.machine).open();
+        let parts = match opened {
             Ok(parts) => parts,
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
@@ -330,9 +341,6 @@ impl Shop {
             if *stock > 0 {
                 clients::receive(&self.site, *number, *stock, &format!("first-{number}")).await;
             }
-        }
-        if self.site.scenario.poison {
-            let _ = self.store().map(|store| store.bus()).map(|bus| async move { bus.publish(vec![poison()]).await });
         }
     }
 

@@ -121,6 +121,16 @@ impl Bug {
     }
 }
 
+impl Bug {
+    /// The first seed that shows it, with what was found.
+    pub fn caught_by(self) -> Option<(u64, String)> {
+        (0..self.seeds_max()).find_map(|seed| {
+            let verdict = crate::cluster::run(seed, &Planted::with(self), false);
+            verdict.findings.first().map(|finding| (seed, format!("{finding:?}")))
+        })
+    }
+}
+
 /// At most one bug in a run.
 #[derive(Clone, Debug, Default)]
 pub struct Planted {

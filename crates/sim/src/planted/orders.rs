@@ -164,9 +164,11 @@ impl OrderStore for BuggyOrders {
 
 /// A state machine that applies an effect it has applied before: a captured attempt looks as if it still were open.
 fn resurrected(bug: Bug, order: Arc<Order>) -> Arc<Order> {
-    let captured = order.money.attempt.as_ref().is_some_and(|attempt| {
-        attempt.state == doos_domain::payment::AttemptState::Captured
-    });
+    let captured = order
+        .money
+        .attempt
+        .as_ref()
+        .is_some_and(|attempt| attempt.state == doos_domain::payment::AttemptState::Captured);
     if bug != Bug::EffectsAgain || !captured {
         return order;
     }

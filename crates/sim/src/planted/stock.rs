@@ -102,9 +102,10 @@ fn deduct_again(changes: &mut Changes) {
 /// The decision says that the pieces went back, the shelf does not have them.
 fn keep_released(changes: &mut Changes) {
     for row in &mut changes.rows {
-        let released = changes.movements.iter().filter(|movement| {
-            movement.kind == MovementKind::Release && movement.product_id == row.product_id
-        });
+        let released = changes
+            .movements
+            .iter()
+            .filter(|movement| movement.kind == MovementKind::Release && movement.product_id == row.product_id);
         let qty: i64 = released.map(|movement| movement.qty).sum();
         row.free -= qty;
         row.sold += qty;

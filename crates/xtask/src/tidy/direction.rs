@@ -24,22 +24,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("doos-journal", &[]),
     ("doos-ports", &["doos-domain"]),
     ("doos-app", &["doos-domain", "doos-ports", "doos-batcher"]),
-    (
-        "doos-adapter-*",
-        &["doos-domain", "doos-ports", "doos-batcher"],
-    ),
-    (
-        "doos-adapter-embedded",
-        &["doos-domain", "doos-ports", "doos-batcher", "doos-journal"],
-    ),
-    (
-        "doos-gateway",
-        &["doos-domain", "doos-ports", "doos-app", "doos-batcher"],
-    ),
-    (
-        "doos-roles",
-        &["doos-domain", "doos-ports", "doos-app", "doos-batcher"],
-    ),
+    ("doos-adapter-*", &["doos-domain", "doos-ports", "doos-batcher"]),
+    ("doos-adapter-embedded", &["doos-domain", "doos-ports", "doos-batcher", "doos-journal"]),
+    ("doos-gateway", &["doos-domain", "doos-ports", "doos-app", "doos-batcher"]),
+    ("doos-roles", &["doos-domain", "doos-ports", "doos-app", "doos-batcher"]),
     (
         "doos-node",
         &[
@@ -53,27 +41,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "doos-adapter-*",
         ],
     ),
-    (
-        "doos",
-        &[
-            "doos-domain",
-            "doos-ports",
-            "doos-app",
-            "doos-gateway",
-            "doos-roles",
-            "doos-node",
-        ],
-    ),
+    ("doos", &["doos-domain", "doos-ports", "doos-app", "doos-gateway", "doos-roles", "doos-node"]),
 ];
 
 /// Crates whose tests may run over real engines.
-const TESTED_OVER_ADAPTERS: &[&str] = &[
-    "doos-app",
-    "doos-gateway",
-    "doos-roles",
-    "doos-node",
-    "doos",
-];
+const TESTED_OVER_ADAPTERS: &[&str] = &["doos-app", "doos-gateway", "doos-roles", "doos-node", "doos"];
 
 /// A crate of the workspace and what its manifest names.
 pub struct Package {
@@ -89,90 +61,54 @@ struct Dependency {
 
 /// Reads the crates out of `cargo metadata --no-deps`.
 pub fn packages(metadata: &Value) -> anyhow::Result<Vec<Package>> {
-    let root = metadata["workspace_root"]
-        .as_str()
-        .context("metadata without workspace_root")?;
-    let listed = metadata["packages"]
-        .as_array()
-        .context("metadata without packages")?;
-    listed
-        .iter()
-        .map(|package| read_package(package, root))
-        .collect()
+    let root = metadata["workspace_root"].as_str().context("metadata without workspace_root")?;
+    let listed = metadata["packages"].as_array().context("metadata without packages")?;
+    listed.iter().map(|package| read_package(package, root)).collect()
 }
 
 fn read_package(package: &Value, root: &str) -> anyhow::Result<Package> {
-    let manifest = package["manifest_path"]
-        .as_str()
-        .context("package without manifest_path")?;
-    let listed = package["dependencies"]
-        .as_array()
-        .context("package without dependencies")?;
+    let manifest = package["manifest_path"].as_str().context("package without manifest_path")?;
+    let listed = package["dependencies"].as_array().context("package without dependencies")?;
     let dependencies = listed.iter().map(|dependency| {
         Ok(Dependency {
-            name: dependency["name"]
-                .as_str()
-                .context("dependency without name")?
-                .to_owned(),
+            name: dependency["name"].as_str().context("dependency without name")?.to_owned(),
             in_tests_only: dependency["kind"].as_str() == Some("dev"),
         })
     });
     Ok(Package {
-        name: package["name"]
-            .as_str()
-            .context("package without name")?
-            .to_owned(),
-        manifest: manifest
-            .trim_start_matches(root)
-            .trim_start_matches('/')
-            .to_owned(),
+        name: package["name"].as_str().context("package without name")?.to_owned(),
+        manifest: manifest.trim_start_matches(root).trim_start_matches('/').to_owned(),
         dependencies: dependencies.collect::<anyhow::Result<_>>()?,
     })
 }
 
 /// Every edge that the table does not have.
 pub fn check(packages: &[Package]) -> Vec<Violation> {
-    packages
-        .iter()
-        .flat_map(|package| check_package(package, packages))
-        .collect()
+    packages.iter().flat_map(|package| check_package(package, packages)).collect()
 }
 
 fn check_package(package: &Package, packages: &[Package]) -> Vec<Violation> {
     let refuse = |message: String| Violation::new(&package.manifest, 0, message);
     let is_outermost = OUTERMOST.contains(&package.name.as_str());
     let nothing: &[&str] = &[];
-    let Some(may_name) = (if is_outermost {
-        Some(nothing)
-    } else {
-        row(&package.name)
-    }) else {
-        return vec![refuse(format!(
-            "{} has no row in the table of xtask's direction.rs",
-            package.name
-        ))];
+    let Some(may_name) = (if is_outermost { Some(nothing) } else { row(&package.name) }) else {
+        return vec![refuse(format!("{} has no row in the table of xtask's direction.rs", package.name))];
     };
     let mut violations = Vec::new();
     for dependency in &package.dependencies {
         let name = dependency.name.as_str();
         if !packages.iter().any(|package| package.name == name) {
             if package.name == "doos-domain" && !domain_may_take(dependency) {
-                violations.push(refuse(format!(
-                    "domain must not depend on {name}: it is pure"
-                )));
+                violations.push(refuse(format!("domain must not depend on {name}: it is pure")));
             }
             continue;
         }
-        let over_adapters = dependency.in_tests_only
-            && is_adapter(name)
-            && TESTED_OVER_ADAPTERS.contains(&package.name.as_str());
-        let allowed =
-            is_outermost || over_adapters || may_name.iter().any(|pattern| matches(pattern, name));
+        let over_adapters =
+            dependency.in_tests_only && is_adapter(name) && TESTED_OVER_ADAPTERS.contains(&package.name.as_str());
+        let allowed = is_outermost || over_adapters || may_name.iter().any(|pattern| matches(pattern, name));
         if OUTERMOST.contains(&name) || !allowed {
-            violations.push(refuse(format!(
-                "{} must not depend on {name}: the arrow points the wrong way",
-                package.name
-            )));
+            violations
+                .push(refuse(format!("{} must not depend on {name}: the arrow points the wrong way", package.name)));
         }
     }
     violations
@@ -180,15 +116,12 @@ fn check_package(package: &Package, packages: &[Package]) -> Vec<Violation> {
 
 fn domain_may_take(dependency: &Dependency) -> bool {
     let name = dependency.name.as_str();
-    DOMAIN_EXTERNAL.contains(&name)
-        || dependency.in_tests_only && DOMAIN_EXTERNAL_IN_TESTS.contains(&name)
+    DOMAIN_EXTERNAL.contains(&name) || dependency.in_tests_only && DOMAIN_EXTERNAL_IN_TESTS.contains(&name)
 }
 
 fn row(name: &str) -> Option<&'static [&'static str]> {
     let exact = MAY_NAME.iter().find(|(pattern, _)| *pattern == name);
-    exact
-        .or_else(|| MAY_NAME.iter().find(|(pattern, _)| matches(pattern, name)))
-        .map(|(_, may_name)| *may_name)
+    exact.or_else(|| MAY_NAME.iter().find(|(pattern, _)| matches(pattern, name))).map(|(_, may_name)| *may_name)
 }
 
 fn is_adapter(name: &str) -> bool {
@@ -196,9 +129,7 @@ fn is_adapter(name: &str) -> bool {
 }
 
 fn matches(pattern: &str, name: &str) -> bool {
-    pattern
-        .strip_suffix('*')
-        .map_or(pattern == name, |prefix| name.starts_with(prefix))
+    pattern.strip_suffix('*').map_or(pattern == name, |prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -210,12 +141,7 @@ mod tests {
         let names = ["doos-adapter-sim", "doos-adapter-mysql", from]
             .into_iter()
             .chain(OUTERMOST.iter().copied())
-            .chain(
-                MAY_NAME
-                    .iter()
-                    .map(|(name, _)| *name)
-                    .filter(|name| !name.ends_with('*')),
-            );
+            .chain(MAY_NAME.iter().map(|(name, _)| *name).filter(|name| !name.ends_with('*')));
         let packages: Vec<Value> = names
             .map(|name| {
                 let dependencies =
@@ -223,8 +149,7 @@ mod tests {
                 serde_json::json!({ "name": name, "manifest_path": format!("/r/{name}/Cargo.toml"), "dependencies": dependencies })
             })
             .collect();
-        super::packages(&serde_json::json!({ "workspace_root": "/r", "packages": packages }))
-            .unwrap()
+        super::packages(&serde_json::json!({ "workspace_root": "/r", "packages": packages })).unwrap()
     }
 
     fn is_refused(from: &str, to: &str, kind: Option<&str>) -> bool {
@@ -280,11 +205,7 @@ mod tests {
         assert!(!is_refused("doos-app", "doos-adapter-sim", Some("dev")));
         assert!(is_refused("doos-app", "doos-adapter-sim", Some("build")));
         assert!(is_refused("doos-domain", "doos-adapter-sim", Some("dev")));
-        assert!(is_refused(
-            "doos-adapter-sim",
-            "doos-adapter-mysql",
-            Some("dev")
-        ));
+        assert!(is_refused("doos-adapter-sim", "doos-adapter-mysql", Some("dev")));
     }
 
     #[test]

@@ -19,39 +19,19 @@ pub fn check(files: &[TrackedFile]) -> Vec<Violation> {
     let table = text_of(files, TABLE);
     let codes: BTreeMap<&str, usize> = table.map(codes).unwrap_or_default().into_iter().collect();
     if table.is_some() && codes.is_empty() {
-        return vec![Violation::new(
-            TABLE,
-            0,
-            "no code found: each stands in a tuple, `(\"some_code\", …)`",
-        )];
+        return vec![Violation::new(TABLE, 0, "no code found: each stands in a tuple, `(\"some_code\", …)`")];
     }
     let mut violations = Vec::new();
     for (code, line) in codes.iter().filter(|(code, _)| !pages.contains_key(**code)) {
-        violations.push(Violation::new(
-            TABLE,
-            *line,
-            format!("`{code}` has no page {PAGES}{code}.md"),
-        ));
+        violations.push(Violation::new(TABLE, *line, format!("`{code}` has no page {PAGES}{code}.md")));
     }
     for (name, text) in pages {
         let path = format!("{PAGES}{name}.md");
         if !codes.contains_key(name) {
-            violations.push(Violation::new(
-                &path,
-                0,
-                format!("`{name}` is no code of {TABLE}"),
-            ));
+            violations.push(Violation::new(&path, 0, format!("`{name}` is no code of {TABLE}")));
         }
-        if !text
-            .lines()
-            .next()
-            .is_some_and(|line| line.starts_with('#') && line.contains(name))
-        {
-            violations.push(Violation::new(
-                &path,
-                1,
-                format!("the first line must be a heading with `{name}`"),
-            ));
+        if !text.lines().next().is_some_and(|line| line.starts_with('#') && line.contains(name)) {
+            violations.push(Violation::new(&path, 1, format!("the first line must be a heading with `{name}`")));
         }
     }
     violations
@@ -70,27 +50,16 @@ fn codes(text: &str) -> Vec<(&str, usize)> {
         if line.starts_with("#[cfg(test)]") {
             break;
         }
-        let element = line
-            .strip_prefix('(')
-            .or_else(|| opened.then_some(line))
-            .and_then(|rest| rest.strip_prefix('"'));
-        let code = element
-            .and_then(|rest| rest.split_once('"'))
-            .map(|(code, _)| code);
-        found.extend(
-            code.filter(|code| is_code(code))
-                .map(|code| (code, index + 1)),
-        );
+        let element = line.strip_prefix('(').or_else(|| opened.then_some(line)).and_then(|rest| rest.strip_prefix('"'));
+        let code = element.and_then(|rest| rest.split_once('"')).map(|(code, _)| code);
+        found.extend(code.filter(|code| is_code(code)).map(|code| (code, index + 1)));
         opened = line == "(";
     }
     found
 }
 
 fn is_code(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 #[cfg(test)]
@@ -118,33 +87,21 @@ mod tests {
 
     #[test]
     fn a_code_without_a_page_is_refused_at_its_line() {
-        let found = check(&tree(&[
-            (TABLE, TWO_CODES),
-            ("docs/errors/out_of_stock.md", "# out_of_stock"),
-        ]));
+        let found = check(&tree(&[(TABLE, TWO_CODES), ("docs/errors/out_of_stock.md", "# out_of_stock")]));
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].path.as_str(), found[0].line), (TABLE, 4));
     }
 
     #[test]
     fn a_page_without_a_code_is_refused_also_when_there_is_no_table() {
-        assert_eq!(
-            check(&tree(&[("docs/errors/stale.md", "# stale")])).len(),
-            1
-        );
+        assert_eq!(check(&tree(&[("docs/errors/stale.md", "# stale")])).len(), 1);
     }
 
     #[test]
     fn a_page_that_names_another_code_is_refused() {
         let table = "(\"a\", 1)";
-        assert_eq!(
-            check(&tree(&[(TABLE, table), ("docs/errors/a.md", "# b")]))[0].line,
-            1
-        );
-        assert_eq!(
-            check(&tree(&[(TABLE, table), ("docs/errors/a.md", "")])).len(),
-            1
-        );
+        assert_eq!(check(&tree(&[(TABLE, table), ("docs/errors/a.md", "# b")]))[0].line, 1);
+        assert_eq!(check(&tree(&[(TABLE, table), ("docs/errors/a.md", "")])).len(), 1);
     }
 
     #[test]

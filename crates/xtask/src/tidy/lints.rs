@@ -18,27 +18,18 @@ pub fn check(files: &[TrackedFile]) -> Vec<Violation> {
         .map(|path| Violation::new(path, 0, "is missing: the bans of clippy are in it"))
         .collect();
     let root = text_of(files, ROOT).unwrap_or_default();
-    for file in files
-        .iter()
-        .filter(|file| file.path.ends_with("/clippy.toml"))
-    {
+    for file in files.iter().filter(|file| file.path.ends_with("/clippy.toml")) {
         let own: Vec<&str> = entries(file.text.as_deref().unwrap_or_default()).collect();
         let forgotten = entries(root).filter(|entry| !own.contains(entry));
-        violations.extend(forgotten.map(|entry| {
-            Violation::new(
-                &file.path,
-                0,
-                format!("must repeat the root's line: {entry}"),
-            )
-        }));
+        violations.extend(
+            forgotten.map(|entry| Violation::new(&file.path, 0, format!("must repeat the root's line: {entry}"))),
+        );
     }
     violations
 }
 
 fn entries(text: &str) -> impl Iterator<Item = &str> {
-    text.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 #[cfg(test)]
@@ -57,23 +48,12 @@ mod tests {
     #[test]
     fn a_forgotten_ban_is_refused_in_any_crate() {
         assert_eq!(check(&tree(&[(ROOT, BAN), (STRICT, "")])).len(), 1);
-        assert_eq!(
-            check(&tree(&[
-                (ROOT, BAN),
-                (STRICT, BAN),
-                ("crates/a/clippy.toml", "")
-            ]))
-            .len(),
-            1
-        );
+        assert_eq!(check(&tree(&[(ROOT, BAN), (STRICT, BAN), ("crates/a/clippy.toml", "")])).len(), 1);
     }
 
     #[test]
     fn a_ban_that_is_only_a_comment_is_forgotten() {
-        assert_eq!(
-            check(&tree(&[(ROOT, BAN), (STRICT, &format!("# {BAN}"))])).len(),
-            1
-        );
+        assert_eq!(check(&tree(&[(ROOT, BAN), (STRICT, &format!("# {BAN}"))])).len(), 1);
     }
 
     #[test]

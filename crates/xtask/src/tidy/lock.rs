@@ -11,21 +11,13 @@ const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 /// Every package that comes from elsewhere.
 pub fn check(files: &[TrackedFile]) -> Vec<Violation> {
     let Some(text) = text_of(files, LOCK) else {
-        return vec![Violation::new(
-            LOCK,
-            0,
-            "is missing: the binary's dependencies are pinned by it",
-        )];
+        return vec![Violation::new(LOCK, 0, "is missing: the binary's dependencies are pinned by it")];
     };
-    let sources = text
-        .lines()
-        .enumerate()
-        .filter_map(|(index, line)| Some((index + 1, line.strip_prefix("source = ")?)));
+    let sources =
+        text.lines().enumerate().filter_map(|(index, line)| Some((index + 1, line.strip_prefix("source = ")?)));
     sources
         .filter(|(_, source)| source.trim_matches('"') != REGISTRY)
-        .map(|(line, source)| {
-            Violation::new(LOCK, line, format!("{source} is not the public registry"))
-        })
+        .map(|(line, source)| Violation::new(LOCK, line, format!("{source} is not the public registry")))
         .collect()
 }
 
@@ -38,8 +30,7 @@ mod tests {
     fn a_package_of_the_registry_passes_and_any_other_is_refused() {
         let lock = format!("[[package]]\nname = \"a\"\nsource = \"{REGISTRY}\"\n");
         assert_eq!(check(&tree(&[(LOCK, &lock)])), []);
-        let forked =
-            format!("{lock}[[package]]\nname = \"b\"\nsource = \"git+https://example.org/b#1\"\n");
+        let forked = format!("{lock}[[package]]\nname = \"b\"\nsource = \"git+https://example.org/b#1\"\n");
         assert_eq!(check(&tree(&[(LOCK, &forked)]))[0].line, 6);
     }
 

@@ -28,11 +28,7 @@ pub struct Violation {
 
 impl Violation {
     fn new(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            message: message.into(),
-        }
+        Self { path: path.to_owned(), line, message: message.into() }
     }
 }
 
@@ -56,11 +52,7 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
         eprintln!("{violation}");
     }
     if violations.is_empty() {
-        println!(
-            "tidy: {} files, {} crates, no violation",
-            files.len(),
-            packages.len()
-        );
+        println!("tidy: {} files, {} crates, no violation", files.len(), packages.len());
         return Ok(());
     }
     bail!("tidy: {} violations", violations.len())
@@ -83,10 +75,7 @@ fn check_files(files: &[TrackedFile]) -> Vec<Violation> {
 }
 
 fn text_of<'a>(files: &'a [TrackedFile], path: &str) -> Option<&'a str> {
-    files
-        .iter()
-        .find(|file| file.path == path)
-        .and_then(|file| file.text.as_deref())
+    files.iter().find(|file| file.path == path).and_then(|file| file.text.as_deref())
 }
 
 #[cfg(test)]

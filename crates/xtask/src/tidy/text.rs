@@ -6,48 +6,27 @@ use super::Violation;
 use crate::repository::FILE_SIZE_MAX_BYTES;
 
 /// Words that promise work instead of doing it; matched as whole words, in capitals only.
-const BANNED_WORDS: &[&str] = &[
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("X", "XX"),
-    concat!("HA", "CK"),
-];
+const BANNED_WORDS: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX"), concat!("HA", "CK")];
 
 /// Code that is not there, and tests that do not run; matched anywhere.
-const BANNED_CODE: &[&str] = &[
-    concat!("todo", "!("),
-    concat!("unimple", "mented!("),
-    concat!("#[ig", "nore"),
-];
+const BANNED_CODE: &[&str] = &[concat!("todo", "!("), concat!("unimple", "mented!("), concat!("#[ig", "nore")];
 
 /// The first directories of one machine's paths.
-const BANNED_ROOTS: &[&str] = &[
-    concat!("/wo", "rk/"),
-    concat!("/ro", "ot/"),
-    concat!("/Us", "ers/"),
-];
+const BANNED_ROOTS: &[&str] = &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/Us", "ers/")];
 
 /// Every Rust file says at its door what it is for.
 pub fn module_header(path: &str, text: &str) -> Option<Violation> {
     let first = text.lines().next().unwrap_or_default();
     let missing = path.ends_with(".rs") && !first.starts_with("//!");
     missing.then(|| {
-        Violation::new(
-            path,
-            1,
-            "starts without `//!`: say what the file is for and what must never happen in it",
-        )
+        Violation::new(path, 1, "starts without `//!`: say what the file is for and what must never happen in it")
     })
 }
 
 /// A large file belongs into a release, a generator or a download, not into the history.
 pub fn size(path: &str, size_bytes: u64) -> Option<Violation> {
     (size_bytes > FILE_SIZE_MAX_BYTES).then(|| {
-        Violation::new(
-            path,
-            0,
-            format!("{size_bytes} bytes, more than {FILE_SIZE_MAX_BYTES}: generate or shrink it"),
-        )
+        Violation::new(path, 0, format!("{size_bytes} bytes, more than {FILE_SIZE_MAX_BYTES}: generate or shrink it"))
     })
 }
 
@@ -56,11 +35,7 @@ pub fn banned_words(path: &str, text: &str) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let mut refuse = |what: &str, advice: &str| {
-            violations.push(Violation::new(
-                path,
-                index + 1,
-                format!("`{what}`: {advice}"),
-            ));
+            violations.push(Violation::new(path, index + 1, format!("`{what}`: {advice}")));
         };
         for word in BANNED_WORDS.iter().filter(|word| contains_word(line, word)) {
             refuse(word, "do it now or open an issue");
@@ -86,10 +61,8 @@ fn contains_word(line: &str, word: &str) -> bool {
 
 /// True when `root` begins an absolute path, and is not the inside of a longer one or of a URL.
 fn starts_path(line: &str, root: &str) -> bool {
-    let is_inside =
-        |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '}' | ')' | '*' | '~' | '/');
-    line.match_indices(root)
-        .any(|(start, _)| !line[..start].chars().next_back().is_some_and(is_inside))
+    let is_inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '}' | ')' | '*' | '~' | '/');
+    line.match_indices(root).any(|(start, _)| !line[..start].chars().next_back().is_some_and(is_inside))
 }
 
 #[cfg(test)]
@@ -129,21 +102,9 @@ mod tests {
     #[test]
     fn a_path_of_one_machine_is_refused_and_a_relative_one_is_not() {
         for root in BANNED_ROOTS {
-            assert_eq!(
-                banned_words("a.md", &format!("see `{root}main`")).len(),
-                1,
-                "{root}"
-            );
-            assert_eq!(
-                banned_words("a.md", &format!("cd {root}main")).len(),
-                1,
-                "{root}"
-            );
-            assert_eq!(
-                banned_words("a.md", &format!("crates{root}a https://b.c{root}d")),
-                [],
-                "{root}"
-            );
+            assert_eq!(banned_words("a.md", &format!("see `{root}main`")).len(), 1, "{root}");
+            assert_eq!(banned_words("a.md", &format!("cd {root}main")).len(), 1, "{root}");
+            assert_eq!(banned_words("a.md", &format!("crates{root}a https://b.c{root}d")), [], "{root}");
         }
     }
 }

@@ -158,7 +158,9 @@ async fn config_print_names_the_origin_of_each_value_and_hides_secrets() {
     let arguments = ["config", "print", "--config", file.to_str().unwrap(), "--listen", "127.0.0.1:4711"];
     let said = crate::support::command::run_with(place.path(), &settings, &arguments).await.expect(0);
     let line = |key: &str| said.lines().find(|line| line.contains(key)).unwrap_or_else(|| panic!("no {key} in {said}"));
-    assert!(line("limits.unpaid_deadline_ms").contains("5000") && line("limits.unpaid_deadline_ms").contains("doos.yaml"));
+    assert!(
+        line("limits.unpaid_deadline_ms").contains("5000") && line("limits.unpaid_deadline_ms").contains("doos.yaml")
+    );
     let from_environment = line("limits.hold_deadline_ms");
     assert!(from_environment.contains("7000") && from_environment.to_lowercase().contains("env"), "{from_environment}");
     assert!(line("listen").contains("4711"));

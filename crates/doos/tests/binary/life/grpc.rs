@@ -17,7 +17,12 @@ async fn connect(server: &Server) -> OrderServiceClient<Channel> {
 
 fn order_of(user_id: i64, product_id: i64, count: i32) -> CreateOrderRequest {
     let item = OrderItem { product_id, count, ..OrderItem::default() };
-    CreateOrderRequest { user_id, items: vec![item], address: "Long Street 7".to_owned(), ..CreateOrderRequest::default() }
+    CreateOrderRequest {
+        user_id,
+        items: vec![item],
+        address: "Long Street 7".to_owned(),
+        ..CreateOrderRequest::default()
+    }
 }
 
 #[tokio::test]
@@ -26,7 +31,8 @@ async fn an_order_created_over_grpc_is_read_over_both() {
     let mut grpc = connect(&server).await;
     let created = grpc.create_order(order_of(42, 101, 2)).await.unwrap().into_inner();
     assert_eq!(created.status, "pending");
-    let detail = grpc.get_order_detail(GetOrderDetailRequest { order_id: created.order_id }).await.unwrap().into_inner();
+    let detail =
+        grpc.get_order_detail(GetOrderDetailRequest { order_id: created.order_id }).await.unwrap().into_inner();
     let order = detail.order.unwrap();
     assert_eq!((order.user_id, order.total_minor, order.currency.as_str()), (42, 19_998, "CNY"));
     let read = shop::read(&server.client(), &created.order_id.to_string()).await;

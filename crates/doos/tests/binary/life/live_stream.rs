@@ -4,7 +4,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::Value;
 use std::collections::VecDeque;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::support::client::Client;
 use crate::support::server::Setup;
@@ -20,9 +20,16 @@ struct Event {
 }
 
 struct Stream {
+    /// When the test gives up; comments that keep the connection open must not keep the test waiting.
+    until: Instant,
     body: Incoming,
     text: String,
     events: VecDeque<Event>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's own deadline")]
+fn deadline() -> Instant {
+    Instant::now() + PATIENCE
 }
 
 impl Stream {
@@ -34,7 +41,7 @@ impl Stream {
         let response = call.open().await.unwrap();
         assert_eq!(response.status(), 200);
         assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/event-stream"));
-        Self { body: response.into_body(), text: String::new(), events: VecDeque::new() }
+        Self { until: deadline(), body: response.into_body(), text: String::new(), events: VecDeque::new() }
     }
 
     /// The next event, or `None` at the end of the stream.
@@ -43,7 +50,7 @@ impl Stream {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
-            let frame = timeout(PATIENCE, self.body.frame()).await.expect("an event comes")?;
+            let frame = timeout_at(self.until, self.body.frame()).await.expect("an event comes")?;
             let bytes = frame.ok()?.into_data().ok()?;
             self.text.push_str(std::str::from_utf8(&bytes).unwrap());
             while let Some(end) = self.text.find("\n\n") {

@@ -43,9 +43,7 @@ async fn an_order_lives_from_pending_to_returned_with_stock_and_money_back() {
 async fn the_history_names_time_actor_and_reason_of_every_move() {
     let server = Setup::new().start().await;
     let operator = server.operator().await;
-    let customer = server.client().with_token(
-        crate::support::command::token(&server.data(), ["--user", "42"]).await,
-    );
+    let customer = server.client().with_token(crate::support::command::token(&server.data(), ["--user", "42"]).await);
     let order = shop::place(&customer, "42", "101", 1).await;
     await_status(&customer, &order, "confirmed").await;
     ask(&customer, &order, "pay").await;

@@ -46,7 +46,8 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_oversold_though_the_process
     let (closing, _) = watch::channel(false);
     let mut buying = JoinSet::new();
     for number in 0..BUYERS {
-        let shop = buyer::Shop { address: address.subscribe(), closing: closing.subscribe(), goods: Arc::clone(&goods) };
+        let shop =
+            buyer::Shop { address: address.subscribe(), closing: closing.subscribe(), goods: Arc::clone(&goods) };
         buying.spawn(Buyer::new(1_000 + number, fastrand::Rng::with_seed(random.u64(..)), shop).buy_until_closing());
     }
     kill_again_and_again(&mut server, kills, &mut random, &address, &goods).await;
