@@ -5,6 +5,7 @@
 //!
 //! Where to look: `life/` follows an order and the commands round it, one file a subject; `torture.rs` kills the process
 //! again and again under load; `flash_sale.rs` sells a thousand units to ten thousand buyers.
+#![cfg(test)]
 
 mod flash_sale;
 mod life;
