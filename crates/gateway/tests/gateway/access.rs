@@ -31,7 +31,7 @@ const ROWS: &[Row] = &[
     row("POST", "/v1/orders", PLACE, [201, 403, 201, 201, 201]),
     row("POST", "/orders", PLACE, [201, 403, 201, 201, 201]),
     row("POST", "/v1/order/create", PLACE, [201, 403, 201, 201, 201]),
-    row("GET", "/v1/orders", "", [200, 200, 200, 200, 200]),
+    row("GET", "/v1/orders", "", [200, 200, 422, 200, 200]),
     row("GET", "/v1/orders?user_id=42", "", [200, 403, 200, 200, 200]),
     row("GET", "/orders?user_id=42", "", [200, 403, 200, 200, 200]),
     row("GET", "/v1/orders/{own}", "", [200, 404, 200, 200, 200]),
