@@ -104,7 +104,7 @@ impl Buyer {
                 Some(Ok(Placed::Now(order))) => {
                     site.executor.note(|| format!("{} placed as {}", cart.address, order.id));
                     site.oracle.acknowledged(order.id, content(&order));
-                    site.oracle.shown(&order, 0);
+                    site.shown(&order, 0);
                     site.oracle.answered(&cart.key.key, &render(&order));
                     return Some(order.id);
                 }
@@ -144,6 +144,9 @@ impl Buyer {
     async fn live_with(&mut self, id: OrderId, cart: &Cart) {
         let customer = Principal::Customer(self.user);
         let operator = Principal::Operator("amy".to_owned());
+        if self.site.scenario.fickle && self.chance.bool() {
+            return self.steer(&customer, id, Verb::Cancel, cart, "regret").await;
+        }
         self.pause(4_000).await;
         match self.chance.u8(0..16) {
             0..=5 => self.steer(&customer, id, Verb::Pay, cart, "pay").await,
@@ -217,7 +220,7 @@ impl Buyer {
             match answer {
                 Some(Ok(Moved::Now { order, settled })) => {
                     site.executor.note(|| format!("{name}: {} (settled {settled})", render(&order)));
-                    site.oracle.shown(&order, before);
+                    site.shown(&order, before);
                     if settled {
                         site.oracle.answered(&key.key, &render(&order));
                         return;
@@ -256,7 +259,7 @@ pub async fn read(site: &Arc<Site>, id: OrderId) -> Option<Arc<Order>> {
         let answer = site.call(30_000, |app| Box::pin(async move { app.read_order(&operator, id).await })).await;
         match answer {
             Some(Ok(order)) => {
-                site.oracle.shown(&order, before);
+                site.shown(&order, before);
                 return Some(order);
             }
             Some(Err(Error::NotFound(_))) => {

@@ -22,6 +22,8 @@ pub struct Scenario {
     pub chaos_every_ms: u64,
     pub faults_for_ms: u64,
     pub poison: bool,
+    /// Half of the buyers change their mind the moment they are told that they have bought.
+    pub fickle: bool,
     pub options: Options,
 }
 
@@ -39,7 +41,7 @@ impl Scenario {
             let stock = if chance.u8(0..4) == 0 { chance.u32(50..200) } else { chance.u32(0..12) };
             products.push((number, chance.i64(1..50_000), stock));
         }
-        Self {
+        let mut scenario = Self {
             seed,
             shards: chance.usize(1..=4),
             products,
@@ -52,7 +54,15 @@ impl Scenario {
             faults_for_ms: chance.u64(5_000..40_000),
             poison: chance.u8(0..4) == 0,
             options: options(&mut chance),
+            fickle: chance.u8(0..4) == 0,
+        };
+        if scenario.fickle {
+            // A cancel that overtakes its order needs two relays and a message that dawdles.
+            scenario.spread = true;
+            scenario.rates.messages_delayed = scenario.rates.messages_delayed.max(250);
+            scenario.rates.message_delay_max_ms = 6_000;
         }
+        scenario
     }
 }
 

@@ -5,6 +5,7 @@
 
 use doos_adapter_sim::{SimClock, SimEngines};
 use doos_app::App;
+use doos_domain::order::Order;
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, Either, select};
 use std::collections::BTreeMap;
@@ -27,11 +28,13 @@ pub struct Site {
     desks: Mutex<BTreeMap<NodeId, Arc<App>>>,
     clocks: Mutex<BTreeMap<NodeId, Arc<SimClock>>>,
     calm: AtomicBool,
+    /// The orders lie in the simulated engines, where it can be seen whether they are durable.
+    orders_in_engines: bool,
     clients_busy: AtomicU64,
 }
 
 impl Site {
-    pub fn new(executor: Arc<Executor>, engines: SimEngines, scenario: Scenario) -> Arc<Self> {
+    pub fn new(executor: Arc<Executor>, engines: SimEngines, scenario: Scenario, orders_in_engines: bool) -> Arc<Self> {
         Arc::new(Self {
             executor,
             engines,
@@ -40,6 +43,7 @@ impl Site {
             desks: Mutex::default(),
             clocks: Mutex::default(),
             calm: AtomicBool::new(false),
+            orders_in_engines,
             clients_busy: AtomicU64::new(0),
         })
     }
@@ -95,6 +99,16 @@ impl Site {
         match select(answer, self.executor.sleep(patience_ms)).await {
             Either::Left((Ok(value), _)) => Some(value),
             Either::Left((Err(_), _)) | Either::Right(_) => None,
+        }
+    }
+
+    /// A client was shown this order; `at_least` is what had been shown before it asked. Nobody sees what is not stored.
+    pub fn shown(&self, order: &Order, at_least: u32) {
+        self.oracle.shown(order, at_least);
+        let stored = self.engines.look(|durable| durable.order(order.id).map_or(0, |stored| stored.version));
+        if self.orders_in_engines && stored < order.version {
+            let what = format!("order {} was shown at version {}, stored is {stored}", order.id, order.version);
+            self.oracle.finding("I3", what);
         }
     }
 

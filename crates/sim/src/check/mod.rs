@@ -6,6 +6,8 @@
 //!
 //! Where to read next: `watch.rs` for what is looked at all the time, the others for what must be true at the end.
 
+#[cfg(test)]
+mod canary;
 mod messages;
 mod money;
 mod orders;

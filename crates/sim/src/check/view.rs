@@ -37,6 +37,8 @@ pub struct View {
     pub unread: u64,
     /// Messages that reached their consumer.
     pub arrived: BTreeSet<MessageId>,
+    /// Whether answers of other contexts are among them; an engine may show only what was committed with an order.
+    pub shows_answers: bool,
     pub provider: ProviderView,
     /// Parcels the carrier has taken, and whether they were called back.
     pub parcels: BTreeMap<OrderId, bool>,
@@ -76,6 +78,7 @@ impl View {
             view.waiting.extend(inbox.waiting.values().map(|waiting| (consumer, waiting.clone())));
             view.parked.extend(inbox.parked.values().cloned());
         }
+        view.shows_answers = true;
         view.gate = history.levels();
         view.released = history.all_released();
         view

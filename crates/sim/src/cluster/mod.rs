@@ -79,7 +79,7 @@ pub fn run_scenario(scenario: Scenario, planted: &Planted, verbose: bool) -> Ver
     };
     executor.note(|| format!("{scenario:?}"));
     let engines = SimEngines::new(options, executor.runtime());
-    let site = Site::new(executor, engines, scenario);
+    let site = Site::new(executor, engines, scenario, true);
     let history = Arc::new(StockHistory::new(Arc::clone(&site.executor)));
     let cluster = Arc::new(Cluster { site, owner: Owner::default(), history, planted: planted.clone() });
     let verdict = cluster.live();

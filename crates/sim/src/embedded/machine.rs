@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
+use crate::planted::Planted;
+
 /// Earlier states of the database kept for a power cut to go back to.
 const STATES_KEPT_MAX: usize = 4;
 
@@ -39,7 +41,7 @@ impl Machine {
     }
 
     /// Starts the store anew, as a process does.
-    pub fn open(&self) -> Result<Parts, doos_adapter_embedded::Error> {
+    pub fn open(&self, planted: &Planted) -> Result<Parts, doos_adapter_embedded::Error> {
         // Small segments, so that a run goes through many of them.
         let journal = doos_journal::Options { segment_bytes: 64 << 10, group_bytes_max: 32 << 10 };
         let options = Options {
@@ -52,7 +54,7 @@ impl Machine {
             feed_kept_bytes: 16 << 20,
             ..Options::default()
         };
-        Store::open(Arc::new(self.disk.clone()), &self.database(), options)
+        Store::open(planted.disk(Arc::new(self.disk.clone())), &self.database(), options)
     }
 
     /// Keeps the database as it is now, for a later power cut.

@@ -85,7 +85,7 @@ pub fn run_scenario(scenario: Scenario, planted: &Planted, verbose: bool) -> Ver
     };
     let engines = SimEngines::new(options, executor.runtime());
     let machine = Machine::new(scenario.seed).expect("a directory for the database can be made");
-    let site = Site::new(executor, engines, scenario);
+    let site = Site::new(executor, engines, scenario, false);
     let history = Arc::new(StockHistory::new(Arc::clone(&site.executor)));
     let shop = Arc::new(Shop {
         site,
@@ -191,7 +191,7 @@ impl Shop {
 
     fn boot(self: &Arc<Self>) {
         self.starts_soon.store(false, Ordering::Relaxed);
-        let opened = lock(&self.machine).open();
+        let opened = lock(&self.machine).open(&self.planted);
         let parts = match opened {
             Ok(parts) => parts,
             Err(error) => {

@@ -58,8 +58,10 @@ impl Subscription for BuggySubscription {
                 !late
             });
             // Something must carry the position on; only what stands before it is lost.
-            if deliveries.is_empty() {
-                deliveries.extend(last);
+            match (deliveries.last_mut(), last) {
+                (Some(kept), Some(last)) => kept.position = last.position,
+                (None, Some(last)) => deliveries.push(last),
+                _ => {}
             }
         }
         Ok(deliveries)

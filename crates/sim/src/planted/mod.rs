@@ -3,13 +3,15 @@
 //! What holds: a bug is a wrapper round a port, or a mutation of what a decision wants stored on its way to the port;
 //! the code under test is what ships. A check that finds none of these is no check.
 //!
-//! Where to read next: `orders.rs`, `stock.rs`, `messages.rs` and `ids.rs` for the wrappers.
+//! Where to read next: `orders.rs`, `stock.rs`, `messages.rs`, `ids.rs` and `disk.rs` for the wrappers.
 
+mod disk;
 mod ids;
 mod messages;
 mod orders;
 mod stock;
 
+use doos_journal::Disk;
 use doos_ports::Ports;
 use doos_ports::stock_gate::StockGate;
 use std::sync::Arc;
@@ -44,10 +46,11 @@ pub enum Bug {
     ForgetWaiting,
     BookAgain,
     IdsRepeatAfterRestart,
+    AcknowledgeBeforeSync,
 }
 
 impl Bug {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::AcknowledgeBeforeCommit,
         Self::ForgetAnswer,
         Self::ForgetRelease,
@@ -74,6 +77,7 @@ impl Bug {
         Self::ForgetWaiting,
         Self::BookAgain,
         Self::IdsRepeatAfterRestart,
+        Self::AcknowledgeBeforeSync,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -104,6 +108,7 @@ impl Bug {
             Self::ForgetWaiting => "forget-waiting",
             Self::BookAgain => "book-again",
             Self::IdsRepeatAfterRestart => "ids-repeat-after-restart",
+            Self::AcknowledgeBeforeSync => "acknowledge-before-sync",
         }
     }
 
@@ -115,7 +120,7 @@ impl Bug {
     pub const fn seeds_max(self) -> u64 {
         match self {
             Self::VoidNotStored => 400,
-            Self::TakeUnknownForRefused | Self::LateDeductPassesVoid | Self::ReaderSeesUncommitted => 100,
+            Self::LateDeductPassesVoid | Self::TakeUnknownForRefused | Self::ReaderSeesUncommitted => 100,
             _ => 40,
         }
     }
@@ -125,7 +130,11 @@ impl Bug {
     /// The first seed that shows it, with what was found.
     pub fn caught_by(self) -> Option<(u64, String)> {
         (0..self.seeds_max()).find_map(|seed| {
-            let verdict = crate::cluster::run(seed, &Planted::with(self), false);
+            let verdict = match self {
+                // Only one of the worlds has a disk.
+                Self::AcknowledgeBeforeSync => crate::embedded::run(seed, &Planted::with(self), false),
+                _ => crate::cluster::run(seed, &Planted::with(self), false),
+            };
             verdict.findings.first().map(|finding| (seed, format!("{finding:?}")))
         })
     }
@@ -153,6 +162,10 @@ impl Planted {
 
     pub const fn is_any(&self) -> bool {
         self.bug.is_some()
+    }
+
+    pub fn disk(&self, disk: Arc<dyn Disk>) -> Arc<dyn Disk> {
+        if self.bug == Some(Bug::AcknowledgeBeforeSync) { Arc::new(disk::LyingDisk(disk)) } else { disk }
     }
 
     pub fn gate(&self, gate: Arc<dyn StockGate>, executor: &Arc<Executor>) -> Arc<dyn StockGate> {

@@ -51,6 +51,12 @@ impl BuggyOrders {
         change
     }
 
+    /// The store has said what became of these; readers see the stored rows again.
+    fn answered(&self, ids: &[OrderId]) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|id, _| !ids.contains(id));
+    }
+
     fn spoil_all(&self, group: Vec<Change>) -> Vec<Change> {
         let group: Vec<_> = group.into_iter().map(|change| self.spoil(change)).collect();
         if self.bug == Bug::ReaderSeesUncommitted {
@@ -88,7 +94,9 @@ impl OrderStore for BuggyOrders {
             });
             return told;
         }
+        let ids: Vec<OrderId> = group.iter().map(|change| change.order.id).collect();
         let results = self.inner.commit(group).await;
+        self.answered(&ids);
         if self.bug != Bug::TakeUnknownForRefused {
             return results;
         }
@@ -106,7 +114,10 @@ impl OrderStore for BuggyOrders {
         if self.bug == Bug::ProgressWithoutEffects && self.place.executor.up_to(4) == 0 {
             group.clear();
         }
-        self.inner.consume(group, progress).await
+        let ids: Vec<OrderId> = group.iter().map(|change| change.order.id).collect();
+        let result = self.inner.consume(group, progress).await;
+        self.answered(&ids);
+        result
     }
 
     async fn void(&self, id: OrderId) -> Result<Voided> {
