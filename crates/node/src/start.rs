@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,7 @@ pub struct Node {
     /// The groups' flushers and the stand-ins; they end with the process.
     beside: JoinSet<()>,
     products: usize,
+    signals: Signals,
 }
 
 impl Node {
@@ -79,9 +81,11 @@ impl Node {
         let stop_roles = CancellationToken::new();
         let roles = start_roles(&config, &app, &clock, &stop_roles);
         let gateway = gateway::serve(&config, &app, &store.store, &secrets, listener).await?;
+        // Before anybody can know where it runs, so that whoever does can stop it in good order.
+        let signals = Signals::catch().context("cannot listen for signals")?;
         ServerFile::write(&config.data_dir, listen).context("server.json in the data directory")?;
         tracing::info!(listen = %listen, data_dir = %config.data_dir.display(), "ready");
-        Ok(Self { config, listen, store, app, gateway, stop_roles, roles, beside, products })
+        Ok(Self { config, listen, store, app, gateway, stop_roles, roles, beside, products, signals })
     }
 
     /// What a person wants to know first. `bare`: with everything for a first visit.
@@ -119,9 +123,9 @@ impl Node {
     }
 
     /// Runs until told to stop by signal, or until the store has stopped; then drains.
-    pub async fn run_until_told(self) -> Result<()> {
+    pub async fn run_until_told(mut self) -> Result<()> {
         let stopped = tokio::select! {
-            signal = stop_signal() => { tracing::info!(signal, "stopping"); None }
+            signal = self.signals.next() => { tracing::info!(signal, "stopping"); None }
             cause = self.store.store.until_stopped() => Some(cause),
         };
         self.stop().await;
@@ -215,15 +219,21 @@ fn start_roles(config: &Config, app: &Arc<App>, clock: &Arc<dyn Clock>, stop: &C
     roles
 }
 
-async fn stop_signal() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        // Without handlers the process ends by the signal itself; the store recovers at the next start.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+/// The signals that ask for a stop, caught from the moment this exists.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
     }
 }

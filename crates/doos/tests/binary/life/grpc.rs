@@ -10,9 +10,11 @@ use tonic::{Code, Request};
 
 use crate::support::server::{Server, Setup};
 use crate::support::shop;
+use crate::support::wait::PATIENCE;
 
 async fn connect(server: &Server) -> OrderServiceClient<Channel> {
-    OrderServiceClient::connect(format!("http://{}", server.listen())).await.unwrap()
+    let endpoint = Channel::from_shared(format!("http://{}", server.listen())).unwrap().timeout(PATIENCE);
+    OrderServiceClient::new(endpoint.connect().await.unwrap())
 }
 
 fn order_of(user_id: i64, product_id: i64, count: i32) -> CreateOrderRequest {

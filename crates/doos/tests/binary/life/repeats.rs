@@ -87,6 +87,22 @@ async fn a_repeated_move_gets_its_first_answer_and_moves_once() {
 }
 
 #[tokio::test]
+async fn a_payment_repeated_under_its_key_is_no_second_one_also_after_a_kill() {
+    let mut server = Setup::new().start().await;
+    let order = shop::place(&server.client(), "42", "101", 1).await;
+    let path = format!("/v1/orders/{order}:pay");
+    let first = server.client().post(path.clone(), &json!({})).key("p-1").send().await;
+    assert!(matches!(first.status, 200 | 202), "{}", first.text);
+    await_status(&server.client(), &order, "shipped").await;
+    server.kill().await;
+    server.start().await;
+    server.client().post(path, &json!({})).key("p-1").send().await.expect(200);
+    ask(&server.client(), &order, "pay").await.expect_problem(409, "already_paid");
+    assert_eq!(shop::read(&server.client(), &order).await["payment"]["captured_minor"], 9_999);
+    server.run(&["audit"]).await.expect(0);
+}
+
+#[tokio::test]
 async fn a_received_delivery_is_booked_once_under_its_key() {
     let server = Setup::new().start().await;
     let operator = server.operator().await;

@@ -103,7 +103,9 @@ impl Call<'_> {
             request = request.header(name, value);
         }
         let request = request.body(Full::from(self.body.unwrap_or_default())).unwrap();
-        self.client.pool.request(request).await.map_err(|error| Lost(format!("{error:?}")))
+        let answered = tokio::time::timeout(CALL_TIMEOUT, self.client.pool.request(request)).await;
+        let answered = answered.map_err(|_| Lost(format!("no answer within {CALL_TIMEOUT:?}")))?;
+        answered.map_err(|error| Lost(format!("{error:?}")))
     }
 
     pub async fn try_send(self) -> Result<Answer, Lost> {

@@ -9,17 +9,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Looks again and again until `look` says `Ok`; after [`PATIENCE`] fails with what the last look saw instead.
-pub async fn until<T, Seen: Debug>(what: &str, look: impl AsyncFnMut() -> Result<T, Seen>) -> T {
-    until_within(PATIENCE, what, look).await
-}
-
-pub async fn until_within<T, Seen: Debug>(
-    patience: Duration,
-    what: &str,
-    mut look: impl AsyncFnMut() -> Result<T, Seen>,
-) -> T {
+pub async fn until<T, Seen: Debug>(what: &str, mut look: impl AsyncFnMut() -> Result<T, Seen>) -> T {
     let mut last = None;
-    let waited = timeout(patience, async {
+    let waited = timeout(PATIENCE, async {
         loop {
             match look().await {
                 Ok(found) => return found,
@@ -29,5 +21,5 @@ pub async fn until_within<T, Seen: Debug>(
         }
     });
     let found = waited.await.ok();
-    found.unwrap_or_else(|| panic!("waited {patience:?} for: {what}; last seen: {last:?}"))
+    found.unwrap_or_else(|| panic!("waited {PATIENCE:?} for: {what}; last seen: {last:?}"))
 }
