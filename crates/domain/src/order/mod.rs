@@ -41,9 +41,9 @@ pub struct Order {
     /// The parcel has left and is not back: its pieces are not on the shelf, whatever the status says.
     #[serde(default)]
     pub goods_out: bool,
-    /// The parcel that was called back, so that it is not called back again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recalled: Option<String>,
+    /// The parcels that were called back (sent by hand and by the carrier), so that none is called back again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recalled: Vec<String>,
     #[serde(default)]
     pub money: OrderMoney,
     pub history: Vec<Move>,
@@ -108,7 +108,7 @@ impl Order {
             cancel_reason: None,
             tracking: None,
             goods_out: false,
-            recalled: None,
+            recalled: Vec::new(),
             money: OrderMoney::default(),
             history: Vec::new(),
             created_at: cause.at,

@@ -79,7 +79,7 @@ impl Order {
         if matches!(self.status, Status::Paid | Status::ShipFailed) {
             return self.ship(tracking, if retried { "shipped_on_retry" } else { "shipped" }, cause);
         }
-        let known = [&self.tracking, &self.recalled].into_iter().any(|known| known.as_deref() == Some(tracking));
+        let known = self.tracking.iter().chain(&self.recalled).any(|known| known == tracking);
         if known || self.status.awaits_payment() {
             return Ok(Outcome::Unchanged);
         }
@@ -149,7 +149,7 @@ impl Draft<'_> {
     }
 
     fn recall(&mut self, tracking: String) {
-        self.order.recalled = Some(tracking.clone());
+        self.order.recalled.push(tracking.clone());
         self.send(Body::RecallShipment { tracking });
     }
 

@@ -316,3 +316,12 @@ fn a_clock_that_steps_back_does_not_turn_the_order_back() {
     assert_eq!(step.order.updated_at, order.updated_at);
     assert!(step.order.history.is_sorted_by_key(|entry| entry.at));
 }
+
+#[test]
+fn a_parcel_is_called_back_once_however_often_the_carrier_reports_it() {
+    let shipped_by_hand = [Command::Stock(Decision::Deducted), Command::Pay, Command::Captured(1), Command::Ship];
+    let recalled = [&shipped_by_hand[..], &[Command::CarrierTook, Command::Cancel(Who::Operator)]].concat();
+    let order = order_after(&recalled);
+    assert_eq!(order.recalled, ["t-2", "t-1"], "the carrier's parcel, then the one sent by hand");
+    assert!(matches!(apply(&order, Command::CarrierTook, 0), Ok(Outcome::Unchanged)));
+}
