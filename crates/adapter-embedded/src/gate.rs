@@ -29,6 +29,7 @@ struct Shelf {
 }
 
 impl Shelf {
+    /// What may still be given; less than nothing if the ledger has lost pieces that are held.
     fn free(&self) -> i64 {
         self.row.as_ref().map_or(0, |row| row.free) - self.undecided
     }
@@ -60,7 +61,7 @@ impl Shelves {
             return Err(HoldError::InProgress(*other));
         }
         let demands = merged(&hold.lines);
-        let free = |product| self.products.get(product).map_or(0, Shelf::free);
+        let free = |product| self.products.get(product).map_or(0, Shelf::free).max(0);
         let short: Vec<ShortLine> = demands
             .iter()
             .map(|(product_id, wanted)| ShortLine { product_id: *product_id, wanted: *wanted, free: free(product_id) })
@@ -107,13 +108,9 @@ impl Shelves {
     fn level(&self, product: ProductId) -> Option<Level> {
         let shelf = self.products.get(&product)?;
         let row = shelf.row.as_ref()?;
-        Some(Level {
-            received: row.received,
-            written_off: row.written_off,
-            free: shelf.free(),
-            held: row.held + shelf.undecided,
-            sold: row.sold,
-        })
+        let free = shelf.free().max(0);
+        let held = row.free + row.held - free;
+        Some(Level { received: row.received, written_off: row.written_off, free, held, sold: row.sold })
     }
 }
 

@@ -139,7 +139,9 @@ impl From<order::Refusal> for Error {
         match refusal {
             order::Refusal::AlreadyPaid => Self::AlreadyPaid,
             order::Refusal::AttemptClosing => Self::PaymentClosing,
-            order::Refusal::OperatorOnly { .. } => Self::Forbidden("only an operator may call back a shipped order"),
+            order::Refusal::OperatorOnly { .. } => {
+                Self::Forbidden("only an operator may call a parcel back, or take its goods in")
+            }
             order::Refusal::IllegalMove { .. } | order::Refusal::TooManyAttempts => {
                 Self::IllegalMove(refusal.to_string())
             }

@@ -11,6 +11,7 @@ pub const ALL: &[(&str, u16, &str)] = &[
     ("callback_rejected", 400, "The payment callback does not match what was agreed"),
     ("coupon_unknown", 422, "The coupon does not exist"),
     ("forbidden", 403, "This principal may not do that"),
+    ("header_too_large", 431, "The header of the request is too large"),
     ("idempotency_key_invalid", 400, "The idempotency key is not usable"),
     ("idempotency_key_reused", 422, "The idempotency key was used for another request"),
     ("illegal_move", 409, "The order cannot move that way"),
@@ -19,6 +20,7 @@ pub const ALL: &[(&str, u16, &str)] = &[
     ("invalid_json", 400, "The body is not valid JSON"),
     ("invalid_page", 422, "The page token or size is not usable"),
     ("invalid_request", 422, "The request does not say what it should"),
+    ("malformed_request", 400, "This is not a request that can be read"),
     ("method_not_allowed", 405, "This path does not know that method"),
     ("name_unknown", 404, "No user has that name"),
     ("not_enough_free", 409, "Less stock is free than should be written off"),
@@ -28,6 +30,7 @@ pub const ALL: &[(&str, u16, &str)] = &[
     ("outcome_unknown", 503, "It is not known yet whether this was done"),
     ("overloaded", 503, "Too much is waiting already"),
     ("payment_closing", 409, "The last attempt to pay is being closed"),
+    ("position_unknown", 422, "The stream has no such position"),
     ("price_changed", 409, "A price has changed"),
     ("product_conflict", 409, "The product was changed meanwhile"),
     ("product_unknown", 404, "A product does not exist or is not on sale"),
@@ -39,6 +42,7 @@ pub const ALL: &[(&str, u16, &str)] = &[
     ("token_missing", 401, "A bearer token is needed"),
     ("unavailable", 503, "A part this needs is away"),
     ("unsupported_media_type", 415, "The body must be JSON"),
+    ("uri_too_long", 414, "The path is too long"),
     ("user_invalid", 422, "The user id is not usable"),
 ];
 

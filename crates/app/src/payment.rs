@@ -46,18 +46,22 @@ impl App {
     }
 
     fn attempt_booking(&self, order: &Order, callback: &Callback) -> Result<Booking> {
-        let attempt = order.money.attempt.as_ref().filter(|attempt| attempt.id == callback.attempt_id);
-        let attempt = attempt.ok_or(Error::CallbackRejected("the order has no such attempt"))?;
-        if attempt.amount != callback.amount {
+        let (attempt_id, amount) = (callback.attempt_id.clone(), callback.amount);
+        let asked = match order.money.attempt.as_ref().filter(|attempt| attempt.id == attempt_id) {
+            Some(attempt) => attempt.amount,
+            // Every attempt asks for the whole price. A late word about an earlier one is booked as well.
+            None if order.has_earlier_attempt(&attempt_id) => order.total,
+            None => return Err(Error::CallbackRejected("the order has no such attempt")),
+        };
+        if asked != amount {
             return Err(Error::CallbackRejected("the amount is not the one asked for"));
         }
-        let (attempt_id, amount) = (attempt.id.clone(), attempt.amount);
         let (kind, body) = if callback.event == CallbackEvent::Captured {
             (MoneyKind::Captured, Body::PaymentCaptured { attempt_id, amount })
         } else {
             (MoneyKind::Closed, Body::PaymentClosed { attempt_id, cause: "closed by the provider".to_owned() })
         };
-        Ok(self.booking(order, attempt.id.as_str(), kind, callback, body))
+        Ok(self.booking(order, callback.attempt_id.as_str(), kind, callback, body))
     }
 
     fn refund_booking(&self, order: &Order, callback: &Callback, refund_id: &RefundId) -> Result<Booking> {

@@ -1,7 +1,8 @@
 //! Attempts to pay and the money ledger of one order.
 //!
 //! Money is its own ledger (captured, refunded), never inferred from an order's state. At most one attempt is open at
-//! a time; an attempt that is closed never takes money, which only the provider can say.
+//! a time; an attempt that is closed takes no money, which only the provider can say; money that it takes all the same
+//! goes back.
 
 use serde::{Deserialize, Serialize};
 

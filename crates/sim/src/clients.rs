@@ -357,8 +357,9 @@ async fn deliver(site: Arc<Site>, told: Told) {
                     .note(|| format!("callback {:?} of {} (news {news})", callback.event, callback.attempt_id));
                 return;
             }
-            // An attempt may have been replaced meanwhile; the provider is told to stop.
-            Some(Err(Error::CallbackRejected(_))) => return,
+            Some(Err(Error::CallbackRejected(why))) => {
+                panic!("a true callback of {} was refused: {why}", callback.attempt_id)
+            }
             _ => site.executor.sleep(500 * (try_number + 1)).await,
         }
     }

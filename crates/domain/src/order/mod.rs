@@ -81,7 +81,7 @@ pub enum Outcome {
 pub enum Refusal {
     #[error("an order that is {from} cannot be {to}")]
     IllegalMove { from: Status, to: Status },
-    #[error("only an operator may call back an order that is {from}")]
+    #[error("only an operator may do this with an order that is {from}")]
     OperatorOnly { from: Status },
     #[error("the order is paid already")]
     AlreadyPaid,

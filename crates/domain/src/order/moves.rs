@@ -110,7 +110,8 @@ impl Order {
         }
     }
 
-    /// The goods are back: a delivered order becomes returned, a recalled one only gives its stock back.
+    /// The goods are back: a delivered order becomes returned, a recalled one only gives its stock back. That a recalled
+    /// parcel has arrived is the shop's word, not the customer's.
     pub fn take_back(&self, cause: &Cause) -> Verdict {
         match self.status {
             Status::Delivered => {
@@ -119,6 +120,9 @@ impl Order {
                 draft.refund_all();
                 draft.return_stock();
                 draft.changed()
+            }
+            from @ Status::Cancelled if self.goods_out && matches!(cause.actor, Actor::Customer(_)) => {
+                Err(Refusal::OperatorOnly { from })
             }
             Status::Cancelled if self.goods_out => {
                 let mut draft = Draft::of(self, cause);

@@ -68,7 +68,7 @@ impl Order {
     /// The provider has taken the money of this attempt.
     pub fn payment_captured(&self, attempt_id: &AttemptId, amount: Money, cause: &Cause) -> Verdict {
         let Some(attempt) = self.money.attempt.as_ref().filter(|attempt| attempt.id == *attempt_id) else {
-            return Ok(Outcome::Unchanged);
+            return self.captured_after_all(attempt_id, amount, cause);
         };
         if attempt.state == AttemptState::Captured {
             return Ok(Outcome::Unchanged);
@@ -86,6 +86,25 @@ impl Order {
             _ => draft.refund_all(),
         }
         draft.changed()
+    }
+
+    /// Money of an attempt that had been closed and followed by another: the provider broke its word. It is booked and
+    /// given back at once, whatever the newer attempt does; its refund remembers that this has been done.
+    fn captured_after_all(&self, attempt_id: &AttemptId, amount: Money, cause: &Cause) -> Verdict {
+        let given_back = self.money.refunds.iter().any(|refund| refund.attempt_id == *attempt_id);
+        if given_back || !self.has_earlier_attempt(attempt_id) {
+            return Ok(Outcome::Unchanged);
+        }
+        let mut draft = Draft::of(self, cause);
+        draft.order.money.captured_minor += amount.amount_minor;
+        draft.refund(attempt_id.clone(), amount);
+        draft.changed()
+    }
+
+    /// Whether this is an attempt of this order that another one has followed.
+    pub fn has_earlier_attempt(&self, attempt_id: &AttemptId) -> bool {
+        let last = self.money.attempt.as_ref().map_or(0, |attempt| attempt.number);
+        (1..last).any(|number| AttemptId::nth(self.id, number) == *attempt_id)
     }
 
     /// The provider has promised that this attempt will never take money.
@@ -165,19 +184,18 @@ impl Draft<'_> {
         let money = &self.order.money;
         let left = money.captured_minor - money.refund_requested_minor();
         let Some(attempt) = money.attempt.as_ref().filter(|_| left > 0) else { return };
-        let refund = Refund {
-            id: RefundId::nth(self.order.id, money.refunds.len() + 1),
-            attempt_id: attempt.id.clone(),
-            amount: Money::new(left, self.order.total.currency),
+        self.refund(attempt.id.clone(), Money::new(left, self.order.total.currency));
+    }
+
+    fn refund(&mut self, attempt_id: AttemptId, amount: Money) {
+        let id = RefundId::nth(self.order.id, self.order.money.refunds.len() + 1);
+        self.order.money.refunds.push(Refund {
+            id: id.clone(),
+            attempt_id: attempt_id.clone(),
+            amount,
             requested_at: self.cause.at,
             settled_at: None,
-        };
-        let body = Body::RefundPayment {
-            refund_id: refund.id.clone(),
-            attempt_id: refund.attempt_id.clone(),
-            amount: refund.amount,
-        };
-        self.order.money.refunds.push(refund);
-        self.send(body);
+        });
+        self.send(Body::RefundPayment { refund_id: id, attempt_id, amount });
     }
 }

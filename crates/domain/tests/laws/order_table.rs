@@ -4,6 +4,7 @@
 //! States with the same outcome share a line; `rest` is every state not named above it. The test fails if a state is
 //! named twice or missing.
 
+use doos_domain::ids::AttemptId;
 use doos_domain::order::{Order, Outcome, Refusal, Status, Verdict};
 use doos_domain::payment::AttemptState;
 use doos_domain::stock::Decision;
@@ -193,7 +194,16 @@ fn table() -> Vec<(Command, Cells)> {
         (Command::ShippingFailed, &[("paid", "ship_failed captured"), ("rest", "nothing")]),
         (Command::Deliver, &[("shipped", "delivered captured"), ("delivered", "nothing"), ("rest", "illegal")]),
         (
-            Command::TakeBack,
+            Command::TakeBack(Who::Customer),
+            &[
+                ("delivered", "returned captured: RefundPayment ReturnStock"),
+                ("cancelled+parcel", "operator only"),
+                ("returned", "nothing"),
+                ("rest", "illegal"),
+            ],
+        ),
+        (
+            Command::TakeBack(Who::Operator),
             &[
                 ("delivered", "returned captured: RefundPayment ReturnStock"),
                 ("cancelled+parcel", "cancelled(operator) captured: ReturnStock"),
@@ -324,4 +334,17 @@ fn a_parcel_is_called_back_once_however_often_the_carrier_reports_it() {
     let order = order_after(&recalled);
     assert_eq!(order.recalled, ["t-2", "t-1"], "the carrier's parcel, then the one sent by hand");
     assert!(matches!(apply(&order, Command::CarrierTook, 0), Ok(Outcome::Unchanged)));
+}
+
+#[test]
+fn money_of_a_closed_attempt_goes_back_whatever_the_newer_one_does() {
+    use Command::{Captured, Closed, Pay, Stock};
+    let declined = [Stock(Decision::Deducted), Pay, Closed(1), Pay];
+    let order = order_after(&[&declined[..], &[Captured(1)]].concat());
+    let [refund] = &order.money.refunds[..] else { panic!("one refund, not {:?}", order.money.refunds) };
+    assert_eq!((refund.attempt_id.clone(), refund.amount), (AttemptId::nth(order.id, 1), order.total));
+    assert_eq!((order.status, order.money.captured_minor), (Status::Confirmed, order.total.amount_minor));
+    assert!(matches!(apply(&order, Captured(1), 0), Ok(Outcome::Unchanged)), "a repeat gives nothing back again");
+    let paid = order_after(&[&declined[..], &[Captured(1), Captured(2)]].concat());
+    assert_eq!((paid.status, paid.money.captured_minor), (Status::Paid, 2 * paid.total.amount_minor));
 }

@@ -34,7 +34,7 @@ pub enum Command {
     CarrierTook,
     ShippingFailed,
     Deliver,
-    TakeBack,
+    TakeBack(Who),
 }
 
 pub fn at(ms: i64) -> Timestamp {
@@ -85,7 +85,7 @@ pub fn apply(order: &Order, command: Command, now_ms: i64) -> Verdict {
         Command::CarrierTook => order.carrier_took_it("t-2", false, &system),
         Command::ShippingFailed => order.shipping_failed("no van", &system),
         Command::Deliver => order.deliver(&system),
-        Command::TakeBack => order.take_back(&cause(Who::Operator, now_ms)),
+        Command::TakeBack(who) => order.take_back(&cause(who, now_ms)),
     }
 }
 
@@ -119,6 +119,6 @@ pub fn states() -> Vec<(&'static str, Order)> {
         ("cancelled+closing", order_after(&[deducted, Pay, Cancel(Who::Customer)])),
         ("cancelled+refunding", with(&[Cancel(Who::Customer)])),
         ("cancelled+parcel", with(&[CarrierTook, Cancel(Who::Operator)])),
-        ("returned", with(&[CarrierTook, Deliver, TakeBack])),
+        ("returned", with(&[CarrierTook, Deliver, TakeBack(Who::Customer)])),
     ]
 }

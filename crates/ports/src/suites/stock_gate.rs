@@ -28,6 +28,7 @@ suite!($ stock_gate stock_gate_suite {
     notices_out_of_order_end_at_the_newest_row,
     a_decision_may_overtake_its_row,
     a_level_adds_up,
+    a_level_is_never_below_nothing_when_held_pieces_are_written_off,
     levels_come_in_the_order_asked_for,
     holds_past_their_deadline_come_oldest_first,
     a_postponed_hold_is_asked_after_later,
@@ -275,6 +276,16 @@ pub async fn a_level_adds_up(ports: Ports) {
     let level = Level { received: 10, written_off: 2, free: 1, held: 4, sold: 3 };
     assert_eq!(gate.level(1).await, Some(level.clone()));
     assert_eq!((level.on_hand(), level.received - level.written_off), (5, level.free + level.held + level.sold));
+}
+
+pub async fn a_level_is_never_below_nothing_when_held_pieces_are_written_off(ports: Ports) {
+    let gate = Gate::stocked(ports).await;
+    gate.told(&[row(1, 2, 10, 0)], &[]).await;
+    gate.held(&[(1, 8)]).await;
+    gate.told(&[StockRow { written_off: 7, free: 3, ..row(1, 3, 10, 0) }], &[]).await;
+    let level = Level { received: 10, written_off: 7, free: 0, held: 3, sold: 0 };
+    assert_eq!(gate.level(1).await, Some(level), "what is not there is neither free nor held");
+    assert_eq!(short(gate.hold(gate.request(gate.order(1), &[(1, 1)])).await), [short_line(1, 1, 0)]);
 }
 
 pub async fn levels_come_in_the_order_asked_for(ports: Ports) {
