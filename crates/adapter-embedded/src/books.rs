@@ -10,6 +10,7 @@ use doos_domain::order::Order;
 use doos_domain::payment::MoneyEntry;
 use doos_domain::shipping::Shipment;
 use doos_domain::stock::{DecisionRow, Movement, MovementKind, StockRow};
+use doos_domain::time::Timestamp;
 use doos_ports::bus::Position;
 use doos_ports::inbox::{DeadLetter, Waiting};
 use rusqlite::Connection;
@@ -19,6 +20,7 @@ use std::path::Path;
 use crate::database::{Reading, open_for_reading};
 use crate::error::{Error, Result};
 use crate::options::Options;
+use crate::ports::Mark;
 use crate::store::{Layout, Store};
 use crate::table::{Key, Table};
 
@@ -70,6 +72,17 @@ impl Books {
             return Err(Error::Io { action: "find a store in the data directory", source: missing });
         }
         Ok(Self { connection: open_for_reading(&path)? })
+    }
+
+    /// The highest mark of order ids among what is folded.
+    pub fn id_mark(&self) -> Result<Option<Timestamp>> {
+        let mut highest = None;
+        Reading::of(&self.connection).all_docs(Table::IdMark, |json| {
+            let stored: Mark = parse(Table::IdMark.layout().name, json)?;
+            highest = highest.max(Some(stored.mark));
+            Ok(())
+        })?;
+        Ok(highest)
     }
 
     /// Runs one audit on one cut.

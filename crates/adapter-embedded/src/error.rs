@@ -31,6 +31,29 @@ impl Error {
         move |source| Self::Database { action, source }
     }
 
+    /// Whether the database has refused a write for a reason that may go away by itself: no room, a failed write, or
+    /// somebody else's lock. Its transaction is undone then. A failed sync is none of these.
+    pub(crate) fn may_pass(&self) -> bool {
+        use rusqlite::ffi;
+        let Self::Database { source, .. } = self else { return false };
+        let Some(refusal) = source.sqlite_error() else { return false };
+        match refusal.code {
+            rusqlite::ErrorCode::DiskFull
+            | rusqlite::ErrorCode::DatabaseBusy
+            | rusqlite::ErrorCode::DatabaseLocked
+            | rusqlite::ErrorCode::CannotOpen => true,
+            rusqlite::ErrorCode::SystemIoFailure => matches!(
+                refusal.extended_code,
+                ffi::SQLITE_IOERR_WRITE
+                    | ffi::SQLITE_IOERR_TRUNCATE
+                    | ffi::SQLITE_IOERR_SHMOPEN
+                    | ffi::SQLITE_IOERR_SHMSIZE
+                    | ffi::SQLITE_IOERR_SHMMAP
+            ),
+            _ => false,
+        }
+    }
+
     /// The chain in one line, for messages that leave this crate as text.
     pub(crate) fn in_full(&self) -> String {
         let mut text = self.to_string();
@@ -54,5 +77,31 @@ impl From<Error> for doos_ports::Error {
                 Self::Unavailable { engine: ENGINE, cause }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn a_full_disk_may_pass_and_a_failed_sync_or_read_may_not() {
+        let refused = |code| Error::database("fold into")(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_BUSY] {
+            assert!(refused(code).may_pass(), "{code}");
+        }
+        for code in [
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_IOERR_DIR_FSYNC,
+            ffi::SQLITE_IOERR_READ,
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_CORRUPT,
+            ffi::SQLITE_CONSTRAINT,
+            ffi::SQLITE_READONLY,
+        ] {
+            assert!(!refused(code).may_pass(), "{code}");
+        }
+        assert!(!Error::Record { position: 1, found: "?".to_owned() }.may_pass());
     }
 }

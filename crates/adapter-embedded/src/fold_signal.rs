@@ -48,13 +48,25 @@ impl FoldSignal {
         self.changed.notify_all();
     }
 
-    /// Waits until there is something after `folded`. `false`: end.
-    pub fn wait_for_work(&self, folded: u64) -> bool {
+    /// Waits until there is something after `folded`, but not longer than `longest` if that is given. `false`: end.
+    pub fn wait_for_work(&self, folded: u64, longest: Option<Duration>) -> bool {
+        self.wait_while(longest, |state| state.end <= folded)
+    }
+
+    /// Waits for that long, whatever is written meanwhile. `false`: end.
+    pub fn wait_out(&self, duration: Duration) -> bool {
+        self.wait_while(Some(duration), |_| true)
+    }
+
+    fn wait_while(&self, longest: Option<Duration>, mut goes_on: impl FnMut(&State) -> bool) -> bool {
         let state = lock(&self.state);
-        let state = self
-            .changed
-            .wait_while(state, |state| !state.is_closed && state.end <= folded)
-            .unwrap_or_else(PoisonError::into_inner);
+        let waits = |state: &mut State| !state.is_closed && goes_on(state);
+        let state = match longest {
+            None => self.changed.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner),
+            Some(longest) => {
+                self.changed.wait_timeout_while(state, longest, waits).unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
         !state.is_closed
     }
 
@@ -95,10 +107,22 @@ mod tests {
     fn work_is_waited_for_until_it_is_there_or_the_end() {
         let signal = FoldSignal::default();
         std::thread::scope(|scope| {
-            let folder = scope.spawn(|| signal.wait_for_work(0));
+            let folder = scope.spawn(|| signal.wait_for_work(0, None));
             signal.written(8);
             assert!(folder.join().unwrap());
-            let folder = scope.spawn(|| signal.wait_for_work(8));
+            let folder = scope.spawn(|| signal.wait_for_work(8, None));
+            signal.close();
+            assert!(!folder.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn a_wait_with_an_end_ends_without_work_and_one_that_is_to_be_sat_out_with_the_store() {
+        let signal = FoldSignal::default();
+        assert!(signal.wait_for_work(8, Some(Duration::from_millis(1))));
+        signal.written(16);
+        std::thread::scope(|scope| {
+            let folder = scope.spawn(|| signal.wait_out(Duration::from_secs(3_600)));
             signal.close();
             assert!(!folder.join().unwrap());
         });

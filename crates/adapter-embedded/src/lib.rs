@@ -8,6 +8,8 @@
 //! What must never happen: a reader that sees what is not synced, a write to the database from anywhere but the
 //! folder, a rule of the trade.
 //!
+//! Beside the store lie its read models (`projections`), which hold no truth.
+//!
 //! Where to read next: `store` for opening, `unit` and `writer` for how a change becomes durable, `shared` for how it
 //! becomes visible, `tail` and `reading` for how it is found, `folder` for what happens to it afterwards, `backup` and
 //! `books` for looks from outside.
@@ -23,7 +25,9 @@ mod gate;
 mod live;
 mod locks;
 mod options;
+mod outage;
 mod ports;
+mod projections;
 mod reading;
 mod rebuild;
 mod record;
@@ -41,5 +45,6 @@ pub use folder::{Folded, Folder};
 pub use gate::MemoryGate;
 pub use options::Options;
 pub use ports::NoOutbox;
+pub use projections::{ProjectionOptions, Projections, SqliteSearch, SqliteStatistics};
 pub use store::{Depths, Layout, Parts, Running, Store};
 pub use writer::{Group, Writer};

@@ -43,9 +43,9 @@ pub struct Options {
     pub feed_kept_bytes: u64,
     /// How long a stored answer is kept.
     pub answer_kept_ms: i64,
-    /// How many of the latest answers must all be so much newer before an old one is forgotten: age is judged by
-    /// records, and some may have been written while a clock was wrong.
-    pub answer_age_witnesses: i64,
+    /// How much older an answer gets from one stored answer to the next, at most. A clock that leaps ahead costs kept
+    /// answers no more than this of their age.
+    pub answer_gap_max_ms: i64,
     /// Answers forgotten in one folding transaction, at most.
     pub answers_forgotten_max: usize,
 
@@ -74,7 +74,7 @@ impl Default for Options {
             fold_pause_max_ms: 50,
             feed_kept_bytes: 64 << 20,
             answer_kept_ms: 7 * 24 * 60 * 60 * 1_000,
-            answer_age_witnesses: 1_000,
+            answer_gap_max_ms: 60 * 60 * 1_000,
             answers_forgotten_max: 1_000,
             read_connections_kept_max: 8,
         }

@@ -16,15 +16,12 @@ use crate::database::ListSpan;
 use crate::error::{Error, Result};
 use crate::live::Unread;
 use crate::locks::{lock, read};
-use crate::record::{Record, decode, key_hash};
+use crate::record::{ID_AHEAD_MAX_MS, Record, decode, key_hash};
 use crate::shared::{Shared, parse_order};
-use crate::tail::OrderEntry;
+use crate::tail::{OrderEntry, Tail};
 
 /// How often a reader that was overtaken by the folder starts again.
 pub(crate) const ROUNDS_MAX: usize = 8;
-/// How far an order's id may run ahead of the time it was created at before a sweep finds it late. Ids are issued at
-/// most a second ahead, and after a restart as far as the last stored mark was.
-const ID_AHEAD_MAX_MS: i64 = 60_000;
 /// Tail entries looked at under one lock.
 const SCAN_CHUNK: usize = 1_024;
 
@@ -209,7 +206,8 @@ impl Shared {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        // Ids carry their time, so what is far too young need not be looked at one by one.
+        // Ids carry their time, so what is far too young need not be looked at one by one. Ids issued by a clock that
+        // was far ahead, and those that had to go on above them, tell no time; they are known and looked at apart.
         let below = match OrderId::floor_at(Timestamp::from_millis(created_before_ms).plus_millis(ID_AHEAD_MAX_MS)) {
             0 => u64::MAX,
             below => below,
@@ -217,9 +215,13 @@ impl Shared {
         let _gate = read(&self.fold_gate);
         let is_asked_for = |status: u8| statuses.iter().any(|wanted| wanted.number() == status);
         let is_due = |entry: &OrderEntry| is_asked_for(entry.status) && entry.created_ms < created_before_ms;
-        let mut found = self.oldest_of_tail(after, below, limit, is_due)?;
-        for status in statuses {
-            let span = ListSpan::Oldest { status: status.number(), created_before_ms, after, below };
+        let mut found =
+            self.oldest_of_tail(after, limit, is_due, |tail, after| tail.oldest(after, below, SCAN_CHUNK))?;
+        found.extend(self.oldest_of_tail(after, limit, is_due, |tail, after| tail.oldest_ahead(after, SCAN_CHUNK))?);
+        for status in statuses.iter().map(|status| status.number()) {
+            let span = ListSpan::Oldest { status, created_before_ms, after, below };
+            self.merge_folded(span, limit, is_asked_for, &mut found)?;
+            let span = ListSpan::OldestAhead { status, created_before_ms, after };
             self.merge_folded(span, limit, is_asked_for, &mut found)?;
         }
         Ok(found.into_values().take(limit).collect())
@@ -228,13 +230,13 @@ impl Shared {
     fn oldest_of_tail(
         &self,
         mut after: u64,
-        below: u64,
         wanted: usize,
         is_due: impl Fn(&OrderEntry) -> bool,
+        chunk_after: impl Fn(&Tail, u64) -> Vec<(u64, OrderEntry)>,
     ) -> Result<BTreeMap<u64, Arc<Order>>> {
         let mut found = BTreeMap::new();
         loop {
-            let chunk = read(&self.tail).oldest(after, below, SCAN_CHUNK);
+            let chunk = chunk_after(&read(&self.tail), after);
             let Some((last, _)) = chunk.last() else { return Ok(found) };
             after = *last;
             for (id, entry) in chunk.into_iter().filter(|(_, entry)| is_due(entry)) {

@@ -16,6 +16,15 @@ use sha2::{Digest, Sha256};
 
 use crate::table::{Key, Table};
 
+/// How far an order's id may run ahead of the time it was created at and still tell that time. Ids are issued at most
+/// a second ahead, and after a restart as far as the last stored mark was.
+pub(crate) const ID_AHEAD_MAX_MS: i64 = 60_000;
+
+/// Whether an order's id says nothing about when it was created: a clock was far ahead once, and ids never go back.
+pub(crate) fn runs_ahead(id: u64, created_ms: i64) -> bool {
+    OrderId::new(id).is_some_and(|id| id.issued_at().as_millis().saturating_sub(created_ms) > ID_AHEAD_MAX_MS)
+}
+
 const FORMAT: u8 = 1;
 const ORDER: u8 = 1;
 const MESSAGE: u8 = 2;

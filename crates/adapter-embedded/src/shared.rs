@@ -24,6 +24,7 @@ use crate::fold_signal::FoldSignal;
 use crate::live::{Changes, InboxIndex, Mailbox, RecentOrders, Unread};
 use crate::locks::{lock, read, write};
 use crate::options::Options;
+use crate::outage::Hindrance;
 use crate::record::{DocHead, Record, slot};
 use crate::table::Table;
 use crate::tail::Tail;
@@ -79,6 +80,12 @@ pub(crate) struct Shared {
     pub stopped: watch::Sender<Option<String>>,
     pub closing: AtomicBool,
     pub fold_signal: FoldSignal,
+    /// Why nothing can be folded just now.
+    pub fold_pause: Hindrance,
+    /// Why the journal takes nothing just now.
+    pub journal_full: Hindrance,
+    /// Why the journal's next segment could not be made ahead of need.
+    pub segment_missing: Hindrance,
 }
 
 impl Shared {
@@ -103,6 +110,9 @@ impl Shared {
             stopped: watch::Sender::new(None),
             closing: AtomicBool::new(false),
             fold_signal: FoldSignal::default(),
+            fold_pause: Hindrance::default(),
+            journal_full: Hindrance::default(),
+            segment_missing: Hindrance::default(),
             reader,
         }
     }
@@ -170,6 +180,12 @@ impl Shared {
                 Consumer::ALL.into_iter().any(|consumer| inbox.waiting_count(consumer) >= unread_messages_max)
             };
         if full { Err(doos_ports::Error::Busy { engine: ENGINE }) } else { Ok(()) }
+    }
+
+    /// Why orders are refused just now though the store runs: there is no room on the disk.
+    pub fn hindrance(&self) -> Option<String> {
+        let pause = self.fold_pause.cause().filter(|_| self.check_room().is_err());
+        self.journal_full.cause().or(pause)
     }
 
     /// Whether the folder should still let others go first.

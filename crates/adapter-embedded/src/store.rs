@@ -6,6 +6,7 @@
 
 use doos_domain::message::Consumer;
 use doos_domain::stock::StockRow;
+use doos_domain::time::Timestamp;
 use doos_journal::{Disk, Journal, RealDisk, Recovery};
 use doos_ports::bus::Position;
 use doos_ports::inbox::{DeadLetter, Waiting};
@@ -20,7 +21,7 @@ use crate::folder::Folder;
 use crate::live::Unread;
 use crate::locks::{lock, write};
 use crate::options::Options;
-use crate::ports::Engines;
+use crate::ports::{Engines, Mark};
 use crate::record::decode;
 use crate::shared::{Applied, Job, Shared};
 use crate::table::{Key, Table};
@@ -124,6 +125,17 @@ impl Store {
         let mut stopped = self.shared.stopped.subscribe();
         let cause = stopped.wait_for(Option::is_some).await;
         cause.ok().and_then(|cause| cause.clone()).unwrap_or_default()
+    }
+
+    /// The highest stored mark of order ids; ids go on above it, whatever the clock says.
+    pub fn id_mark(&self) -> Result<Option<Timestamp>> {
+        let marks: Vec<Mark> = self.shared.docs_of(Table::IdMark)?;
+        Ok(marks.iter().map(|stored| stored.mark).max())
+    }
+
+    /// Why the store refuses orders just now, if it does for want of room on the disk; it goes on by itself.
+    pub fn hindrance(&self) -> Option<String> {
+        self.shared.hindrance()
     }
 
     pub fn depths(&self) -> Depths {

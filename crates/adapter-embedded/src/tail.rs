@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::record::{DocHead, OrderHead, Record};
+use crate::record::{DocHead, OrderHead, Record, runs_ahead};
 use crate::table::{Key, Table};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,8 @@ impl Filed {
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
     orders: BTreeMap<u64, OrderEntry>,
+    /// Those of them whose id runs ahead of its time.
+    ahead: BTreeSet<u64>,
     by_user: BTreeSet<(u64, u64)>,
     messages: BTreeSet<(u64, u64)>,
     answers: BTreeSet<(u64, u64)>,
@@ -92,6 +94,9 @@ impl Tail {
         let OrderHead { id, user, created_ms, version, status } = *head;
         self.orders.insert(id, OrderEntry { position, user, created_ms, version, status });
         self.by_user.insert((user, id));
+        if runs_ahead(id, created_ms) {
+            self.ahead.insert(id);
+        }
     }
 
     fn insert_doc(&mut self, position: u64, head: &DocHead, value: &str) {
@@ -119,6 +124,7 @@ impl Tail {
                     && let Some(entry) = self.orders.remove(id)
                 {
                     self.by_user.remove(&(entry.user, *id));
+                    self.ahead.remove(id);
                 }
             }
             Filed::Message { order } => {
@@ -187,6 +193,13 @@ impl Tail {
         self.orders.range(between).take(scan_max).map(|(id, entry)| (*id, *entry)).collect()
     }
 
+    /// At most `scan_max` orders with an id above `after` that runs ahead of its time, oldest first.
+    pub fn oldest_ahead(&self, after: u64, scan_max: usize) -> Vec<(u64, OrderEntry)> {
+        let above = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
+        let ids = self.ahead.range(above).take(scan_max);
+        ids.filter_map(|id| self.order(*id).map(|entry| (*id, entry))).collect()
+    }
+
     pub fn doc(&self, table: Table, key: &Key) -> Option<&DocEntry> {
         self.docs.get(&(table, key.clone()))
     }
@@ -212,8 +225,9 @@ impl Tail {
 
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
-        let Self { orders, by_user, messages, answers, voids, docs, owners } = self;
+        let Self { orders, ahead, by_user, messages, answers, voids, docs, owners } = self;
         orders.is_empty()
+            && ahead.is_empty()
             && by_user.is_empty()
             && messages.is_empty()
             && answers.is_empty()
@@ -227,10 +241,26 @@ impl Tail {
 mod tests {
     use super::*;
     use crate::record::{AnswerHead, MessageHead};
+    use doos_domain::ids::{EPOCH_MILLIS, OrderId};
     use doos_domain::message::Consumer;
+    use doos_domain::time::Timestamp;
 
     fn order(id: u64, user: u64, version: u32) -> Record<'static> {
         Record::Order(OrderHead { id, user, created_ms: 0, version, status: 0 }, "")
+    }
+
+    #[test]
+    fn an_order_whose_id_runs_ahead_is_found_by_that_until_it_is_folded() {
+        let id = OrderId::floor_at(Timestamp::from_millis(EPOCH_MILLIS + 86_400_000));
+        let mut tail = Tail::default();
+        for (id, created_ms) in [(id, EPOCH_MILLIS), (id + 64, EPOCH_MILLIS + 86_400_000)] {
+            tail.insert(id, &Record::Order(OrderHead { id, user: 1, created_ms, version: 1, status: 0 }, ""));
+        }
+        let ahead = |tail: &Tail, after| tail.oldest_ahead(after, 10).iter().map(|(id, _)| *id).collect::<Vec<_>>();
+        assert_eq!(ahead(&tail, 0), [id]);
+        assert!(ahead(&tail, id).is_empty());
+        tail.remove(&Filed::Order(id), id, id);
+        assert!(ahead(&tail, 0).is_empty());
     }
 
     fn doc(table: Table, owner: u64, key: &str, value: Option<&'static str>) -> Record<'static> {

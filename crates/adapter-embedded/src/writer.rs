@@ -151,6 +151,9 @@ impl Writer {
             Ok(appended) => appended,
             Err(error) => return Err(self.refusal_of(error)),
         };
+        if self.shared.journal_full.ends() {
+            tracing::info!("the journal has room again");
+        }
         // The group is on disk. If it cannot be made visible now, nobody may go on as if it were not there.
         self.make_visible(chunk, &appended).map_err(|error| {
             let cause = error.in_full();
@@ -160,8 +163,11 @@ impl Writer {
     }
 
     fn refusal_of(&self, error: doos_journal::Error) -> doos_ports::Error {
-        let changed_nothing = error.changed_nothing();
+        let (changed_nothing, is_full) = (error.changed_nothing(), matches!(error, doos_journal::Error::Full { .. }));
         let cause = Error::from(error).in_full();
+        if is_full && self.shared.journal_full.begins(&cause) {
+            tracing::error!(cause, "the journal cannot grow: what is to be stored is refused until there is room");
+        }
         if !changed_nothing || self.journal.stopped().is_some() {
             tracing::error!(cause, "the store has stopped: its journal failed");
             self.shared.stop(&cause);

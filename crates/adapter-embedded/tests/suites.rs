@@ -10,7 +10,7 @@ fn run_with(options: Options, case: Case) {
     let dir = tempfile::tempdir().expect("there is a temporary directory");
     let running = common::run_store(dir.path(), options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("an executor starts");
-    runtime.block_on(case(common::ports(&running.store)));
+    runtime.block_on(case(common::ports(&running.store, dir.path())));
     running.stop();
 }
 

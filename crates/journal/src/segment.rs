@@ -79,16 +79,19 @@ impl Spare {
 
     /// Turns the spare, or a new file if there is none of that size, into the segment `header` describes. When
     /// this returns, both content and directory entry are durable.
+    ///
+    /// Until the file has a segment's name it is nobody's, so a disk that is full up to there is an ordinary refusal,
+    /// whichever call noticed it: the file is thrown away, and the next try makes one of its own.
     pub fn become_segment(&self, disk: &dyn Disk, header: SegmentHeader) -> Result<Segment, Error> {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         let file = match slot.file.take() {
             Some(file) if file.length().map_err(Error::io("measure", SPARE_NAME))? == header.file_bytes => file,
             _ => zeroed_file(disk, header.file_bytes)?,
         };
-        let name = segment_name(header.base);
-        file.write_at(0, &header.encode()).map_err(Error::io("write the header of", &name))?;
-        file.sync_data().map_err(Error::io("sync", &name))?;
-        disk.rename(SPARE_NAME, &name).map_err(Error::io("name", &name))?;
+        let (name, bytes) = (segment_name(header.base), header.file_bytes);
+        file.write_at(0, &header.encode()).map_err(unfinished(disk, bytes, "write the header of", &name))?;
+        file.sync_data().map_err(unfinished(disk, bytes, "sync", &name))?;
+        disk.rename(SPARE_NAME, &name).map_err(unfinished(disk, bytes, "name", &name))?;
         disk.sync_dir().map_err(Error::io("sync the directory entry of", &name))?;
         Ok(Segment { name, header, file })
     }
@@ -96,16 +99,21 @@ impl Spare {
 
 /// Zeros on disk. Running out of room here is an ordinary refusal: no segment has been touched.
 fn zeroed_file(disk: &dyn Disk, bytes: u64) -> Result<Arc<dyn DiskFile>, Error> {
-    let file = disk.create(SPARE_NAME, bytes).map_err(|source| match source.kind() {
+    let file = disk.create(SPARE_NAME, bytes).map_err(unfinished(disk, bytes, "create", SPARE_NAME))?;
+    file.sync_data().map_err(unfinished(disk, bytes, "sync", SPARE_NAME))?;
+    Ok(file)
+}
+
+/// What it means that a call failed on a file that has no segment's name yet.
+fn unfinished(disk: &dyn Disk, bytes: u64, action: &'static str, file: &str) -> impl FnOnce(io::Error) -> Error {
+    move |source| match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             // Gives the room back at once. If even that fails, the next creation replaces the file.
             let _ = disk.remove(SPARE_NAME);
             Error::Full { needed_bytes: bytes, source }
         }
-        _ => Error::Io { action: "create", file: SPARE_NAME.to_owned(), source },
-    })?;
-    file.sync_data().map_err(Error::io("sync", SPARE_NAME))?;
-    Ok(file)
+        _ => Error::Io { action, file: file.to_owned(), source },
+    }
 }
 
 /// What a file that has the name of a segment turned out to be.

@@ -8,22 +8,12 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::answer_age::{self, AnswersKept};
 use super::rows::{equals, values};
 use super::schema::{FOLDED, NEWEST_CHANGE, UNREAD_FLOOR, put_meta};
 use crate::error::{Error, Result};
 use crate::record::{DocHead, OrderHead, Record};
 use crate::table::{Key, Owner, Table};
-
-/// Which stored answers may be forgotten now.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AnswersKept {
-    /// Answers so much older than the witnesses are forgotten.
-    pub kept_ms: i64,
-    /// How many of the latest answers must agree on what time it is.
-    pub witnesses: i64,
-    /// At most so many in this transaction.
-    pub count_max: usize,
-}
 
 /// The positions that a fold stores with its rows.
 #[derive(Clone, Copy, Debug)]
@@ -155,22 +145,9 @@ impl<'a> Folding<'a> {
         statement.execute(params).map_err(failed)
     }
 
-    /// Forgets old answers, oldest first. Returns how many went. An answer is old only if every one of the latest
-    /// answers says so: a few records of a clock that was wrong for a while must not make keys forgotten.
-    pub fn forget_answers(&self, kept: AnswersKept) -> Result<usize> {
-        let sql = "SELECT count(*), min(at_ms) FROM (SELECT at_ms FROM answers ORDER BY position DESC LIMIT ?1)";
-        let mut statement = self.transaction.prepare_cached(sql).map_err(failed)?;
-        let witnesses: (i64, Option<i64>) =
-            statement.query_row([kept.witnesses], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
-        let (count, Some(earliest_ms)) = witnesses else { return Ok(0) };
-        if count < kept.witnesses {
-            return Ok(0);
-        }
-        let sql = "DELETE FROM answers WHERE position IN (SELECT position FROM answers ORDER BY position LIMIT ?2)
-                   AND at_ms < ?1";
-        let mut statement = self.transaction.prepare_cached(sql).map_err(failed)?;
-        let count_max = i64::try_from(kept.count_max).unwrap_or(i64::MAX);
-        statement.execute((earliest_ms.saturating_sub(kept.kept_ms), count_max)).map_err(failed)
+    /// Lets time pass by the answers among the records and forgets those that are old. Returns how many went.
+    pub fn forget_answers(&self, records: &[(u64, Record<'_>)], kept: AnswersKept) -> Result<usize> {
+        answer_age::pass(&self.transaction, records, kept).map_err(failed)
     }
 
     pub fn commit(self, marks: &FoldedMarks) -> Result<()> {

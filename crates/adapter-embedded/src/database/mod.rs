@@ -6,12 +6,14 @@
 //!
 //! What must never happen: a write from anywhere but the folder.
 
+mod answer_age;
 mod fold;
 mod pool;
 mod rows;
 mod schema;
 
-pub(crate) use fold::{AnswersKept, FoldedMarks, Folding};
+pub(crate) use answer_age::AnswersKept;
+pub(crate) use fold::{FoldedMarks, Folding};
 pub(crate) use pool::Pool;
 pub(crate) use rows::{ListSpan, Reading};
 pub(crate) use schema::{

@@ -3,7 +3,9 @@
 use doos_domain::message::Consumer;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use std::sync::LazyLock;
 
+use super::schema::runs_ahead_sql;
 use super::{FOLDED, meta};
 use crate::error::{Error, Result};
 use crate::table::{Column, Key, Table};
@@ -17,9 +19,32 @@ pub(crate) struct OrderRow {
 /// Which orders to walk, and in which direction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ListSpan {
-    Newest { user: Option<u64>, status: Option<u8>, before: u64 },
-    Oldest { status: u8, created_before_ms: i64, after: u64, below: u64 },
+    Newest {
+        user: Option<u64>,
+        status: Option<u8>,
+        before: u64,
+    },
+    Oldest {
+        status: u8,
+        created_before_ms: i64,
+        after: u64,
+        below: u64,
+    },
+    /// Only orders whose ids run ahead of the time they were created at.
+    OldestAhead {
+        status: u8,
+        created_before_ms: i64,
+        after: u64,
+    },
 }
+
+static OLDEST_AHEAD: LazyLock<String> = LazyLock::new(|| {
+    let ahead = runs_ahead_sql();
+    format!(
+        "SELECT id, version, doc FROM orders INDEXED BY orders_ahead
+         WHERE status = ?1 AND id > ?2 AND created_ms < ?3 AND {ahead} ORDER BY id"
+    )
+});
 
 pub(crate) struct Reading<'a> {
     connection: &'a Connection,
@@ -121,6 +146,9 @@ impl<'a> Reading<'a> {
                  ORDER BY id",
                 vec![status.into(), signed(after), signed(below), created_before_ms],
             ),
+            ListSpan::OldestAhead { status, created_before_ms, after } => {
+                (&*OLDEST_AHEAD, vec![status.into(), signed(after), created_before_ms])
+            }
         };
         self.each(sql, params_from_iter(params), |row| {
             let read = || Ok(OrderRow { id: number(row, 0)?, version: row.get(1)?, doc: row.get(2)? });

@@ -1,12 +1,16 @@
 //! The tables and how the database is opened.
 //!
 //! Tables are STRICT; texts are JSON of the domain's types, the columns beside them are what is searched by. The
-//! schema has a number, and a database with a higher one is refused.
+//! schema has a number, and a database with a higher one is refused. What an older program of the same number can leave
+//! alone, an index or a table of its own, is added when it is missing.
 
+use doos_domain::ids::{EPOCH_MILLIS, OrderId};
+use doos_domain::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::record::ID_AHEAD_MAX_MS;
 use crate::table::{Column, Owner, Table};
 
 pub(crate) const FILE_NAME: &str = "store.sqlite";
@@ -15,6 +19,9 @@ pub(crate) const FOLDED: &str = "folded_position";
 pub(crate) const UNREAD_FLOOR: &str = "unread_floor";
 /// No order had changed after this position when the fold was made.
 pub(crate) const NEWEST_CHANGE: &str = "newest_change";
+/// The time by which answers grow old, and the highest time that an answer has told.
+pub(crate) const ANSWER_TIME: &str = "answer_time_ms";
+pub(crate) const ANSWER_NEWEST: &str = "answer_newest_ms";
 const SCHEMA: i64 = 1;
 const STATEMENTS_KEPT: usize = 96;
 /// Orders arrive nearly in the order of their ids, so what is written again is mostly among the latest pages.
@@ -42,6 +49,21 @@ CREATE TABLE answers (
 CREATE INDEX answers_by_hash ON answers (hash);
 CREATE TABLE voids (order_id INTEGER PRIMARY KEY, position INTEGER NOT NULL) STRICT;
 ";
+
+/// [`runs_ahead`](crate::record::runs_ahead) in SQL; the index and who reads by it must say it in the same words.
+pub(super) fn runs_ahead_sql() -> String {
+    let shift = OrderId::floor_at(Timestamp::from_millis(EPOCH_MILLIS + 1)).trailing_zeros();
+    format!("(id >> {shift}) + {EPOCH_MILLIS} - created_ms > {ID_AHEAD_MAX_MS}")
+}
+
+/// An index of the few orders whose ids tell no time, and the marks by which answers grow old.
+fn additions() -> String {
+    let ahead = runs_ahead_sql();
+    format!(
+        "CREATE INDEX IF NOT EXISTS orders_ahead ON orders (status, id, created_ms) WHERE {ahead};
+         CREATE TABLE IF NOT EXISTS answer_marks (time_ms INTEGER PRIMARY KEY, position INTEGER NOT NULL) STRICT;"
+    )
+}
 
 fn docs_table(table: Table) -> String {
     let layout = table.layout();
@@ -81,6 +103,7 @@ pub(crate) fn open_for_folding(path: &Path) -> Result<Connection> {
         SCHEMA => {}
         found => return Err(Error::Schema { found, known: SCHEMA }),
     }
+    connection.execute_batch(&additions()).map_err(Error::database("add what is new to"))?;
     Ok(connection)
 }
 
@@ -114,11 +137,12 @@ fn create(connection: &Connection) -> rusqlite::Result<()> {
 
 /// A number from the table of such; 0 if it was never written.
 pub(crate) fn meta(connection: &Connection, name: &str) -> Result<u64> {
-    let read = || {
-        let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-        statement.query_row([name], |row| row.get::<_, i64>(0)).optional()
-    };
-    let value = read().map_err(Error::database("read a position of"))?;
+    meta_of(connection, name).map_err(Error::database("read a position of"))
+}
+
+pub(super) fn meta_of(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+    let value: Option<i64> = statement.query_row([name], |row| row.get(0)).optional()?;
     Ok(value.unwrap_or_default().cast_unsigned())
 }
 

@@ -1,7 +1,7 @@
 //! A store on threads of its own in a temporary directory, with the ports that the store does not serve.
 
 use async_trait::async_trait;
-use doos_adapter_embedded::{MemoryGate, Options, Running, Store};
+use doos_adapter_embedded::{MemoryGate, Options, ProjectionOptions, Projections, Running, Store};
 use doos_domain::ids::{OrderId, RefundId};
 use doos_domain::shipping::Parcel;
 use doos_domain::time::Timestamp;
@@ -22,7 +22,8 @@ pub fn run_store(dir: &Path, options: Options) -> Running {
     Store::open_dir(dir, options).expect("the store opens").spawn().expect("threads start")
 }
 
-pub fn ports(store: &Store) -> Ports {
+pub fn ports(store: &Store, dir: &Path) -> Ports {
+    let projections = Projections::open(dir, ProjectionOptions::default()).expect("the projections open");
     Ports {
         clock: Arc::new(TestClock),
         id_marks: store.id_marks(),
@@ -37,6 +38,8 @@ pub fn ports(store: &Store) -> Ports {
         identities: store.identities(),
         payments: store.payments(),
         shipments: store.shipments(),
+        statistics: projections.statistics,
+        search: projections.search,
         provider: Arc::new(Nobody),
         carrier: Arc::new(Nobody),
     }

@@ -212,7 +212,7 @@ fn a_database_of_a_newer_program_refuses_to_open() {
 fn old_answers_are_forgotten_and_their_messages_are_not() {
     block_on(async {
         let (disk, dir) = (SimDisk::new(1), tempfile::tempdir().unwrap());
-        let options = Options { answer_kept_ms: 1_000, answer_age_witnesses: 1, ..tiny() };
+        let options = Options { answer_kept_ms: 1_000, ..tiny() };
         let mut shop = Shop::open(disk, dir.path(), options).unwrap();
         for (number, millis) in [(1, 0), (2, 500), (3, 1_400)] {
             let mut change = new_order(number, 1);

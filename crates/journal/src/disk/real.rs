@@ -41,6 +41,15 @@ impl RealDisk {
         &self.dir
     }
 
+    /// Says that there is too little room before filling what there is: on a nearly full disk each vain try would
+    /// take the last room from whoever else writes. Somebody else may still be faster; then the writing says it.
+    fn check_room(&self, bytes: u64) -> io::Result<()> {
+        let space = rustix::fs::statvfs(&self.dir)?;
+        let free_bytes = space.f_bavail.saturating_mul(space.f_frsize);
+        // File systems that know no number of blocks do not know how many are free either.
+        if space.f_blocks > 0 && free_bytes < bytes { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
     fn writable(&self) -> OpenOptions {
         let mut options = OpenOptions::new();
         options.read(true).write(true).mode(0o600);
@@ -60,6 +69,7 @@ impl Disk for RealDisk {
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.writable().create(true).truncate(true).open(self.dir.join(name))?;
+        self.check_room(bytes)?;
         let zeros = vec![0; ZERO_CHUNK_BYTES];
         let mut offset = 0;
         while offset < bytes {
@@ -142,3 +152,16 @@ struct RealLock {
 }
 
 impl DiskLock for RealLock {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_that_no_disk_has_is_missed_before_anything_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(dir.path()).unwrap();
+        assert!(disk.check_room(1).is_ok());
+        assert_eq!(disk.check_room(1 << 60).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+}

@@ -161,3 +161,27 @@ fn a_failed_preparation_leaves_the_journal_running() {
     let (journal, _) = open(&disk.crash(1));
     assert_eq!(groups(&journal.reader()), (1..=6).map(group).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_disk_that_notices_late_that_it_is_full_refuses_the_group_and_nothing_else() {
+    // Every call that builds a segment, up to the one that names it: the first group fills the first segment enough.
+    for (call, nth) in [(Call::Create, 1), (Call::Sync, 2), (Call::Write, 2), (Call::Sync, 3), (Call::Rename, 1)] {
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+            let disk = SimDisk::new(nth);
+            let (mut journal, _) = open(&disk);
+            let first = records(0, 1, &[3_500]);
+            disk.fail_nth(call, nth, kind);
+            journal.append(&first).unwrap();
+            let refused = journal.append(&records(0, 2, &[3_500])).unwrap_err();
+            assert!(matches!(refused, Error::Full { .. }) && refused.changed_nothing(), "{call:?} {nth}: {refused}");
+            assert_eq!(journal.stopped(), None);
+            assert_eq!(journal.segments().len(), 1);
+            assert!(!disk.names().contains(&"next.tmp".to_owned()), "the attempt gives its room back");
+            let second = records(0, 2, &[3_500]);
+            let end = journal.append(&second).unwrap().end;
+            drop(journal);
+            let (journal, _) = try_open(&disk.crash(nth), end).unwrap();
+            assert_eq!(groups(&journal.reader()), [first, second]);
+        }
+    }
+}

@@ -4,6 +4,10 @@
 //! has committed. The database is written without a sync of its own; before a journal segment is given back, one
 //! synced commit makes sure that a power cut cannot take the database back behind it.
 //!
+//! A database that cannot be written for a while, for want of room or because of somebody's lock, is waited for: its
+//! transaction is undone, the tail keeps what is not folded, and orders are taken up to the tail's bound. Anything
+//! else, a failed sync above all, stops the store.
+//!
 //! While callers wait for the journal the folder takes small bites and pauses between them, until the tail has grown
 //! to half of its bound; then it takes its share. [`Folder::fold_once`] is one step, for whoever drives it.
 
@@ -16,6 +20,7 @@ use std::time::Duration;
 use crate::database::{AnswersKept, FOLDED, FoldedMarks, Folding, put_meta};
 use crate::error::{Error, Result};
 use crate::locks::write;
+use crate::outage::Outage;
 use crate::record::{Record, decode};
 use crate::shared::{Job, PanicAlarm, Shared, TAIL_CHUNK};
 use crate::tail::Filed;
@@ -39,12 +44,36 @@ pub struct Folder {
     cursor: Option<GroupCursor>,
     /// Segments before this have been asked to be given back.
     dropped: u64,
+    /// Giving back has failed and is still owed, also if nothing more is to be folded.
+    owes_segments: bool,
+    /// The database cannot be written.
+    database: Outage,
+    /// The next segment's file cannot be made.
+    segment: Outage,
+}
+
+/// How a step of the folder's own thread ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Done,
+    /// Nothing was lost; the step is to be tried again after this.
+    Paused(Duration),
+    Stopped,
 }
 
 impl Folder {
     pub(crate) fn new(shared: Arc<Shared>, connection: Connection, preparer: Preparer) -> Self {
         let dropped = shared.reader.oldest();
-        Self { shared, connection, preparer, cursor: None, dropped }
+        Self {
+            shared,
+            connection,
+            preparer,
+            cursor: None,
+            dropped,
+            owes_segments: false,
+            database: Outage::default(),
+            segment: Outage::default(),
+        }
     }
 
     /// Folds until the store is closed.
@@ -54,21 +83,72 @@ impl Folder {
         let pause = Duration::from_millis(options.fold_pause_max_ms);
         let mut yields = false;
         loop {
-            // The next segment's file is made ahead of need here, where nobody waits for it.
-            if let Err(error) = self.preparer.prepare() {
-                tracing::warn!(cause = Error::from(error).in_full(), "the next journal segment could not be prepared");
-            }
-            if !self.shared.fold_signal.wait_for_work(self.shared.folded()) {
-                return;
+            self.prepare_segment();
+            if !self.database.is_on() {
+                let folded = self.shared.folded();
+                if !self.shared.fold_signal.wait_for_work(folded, self.segment.left()) {
+                    return;
+                }
             }
             let records_max = if yields { options.fold_records_yielding_max } else { options.fold_records_max };
-            if let Err(error) = self.fold_once(records_max) {
+            match self.step(records_max) {
+                Step::Done => yields = self.shared.tail_is_below_half() && self.shared.fold_signal.pause(pause),
+                Step::Paused(wait) if self.shared.fold_signal.wait_out(wait) => {}
+                Step::Paused(_) | Step::Stopped => return,
+            }
+        }
+    }
+
+    /// Makes the next segment's file ahead of need, here, where nobody waits for it. A failure changes nothing: the
+    /// append that needs the segment tries for itself.
+    fn prepare_segment(&mut self) {
+        // On a full disk the next room belongs to the database: what it takes in gives segments back.
+        if self.database.is_on() || self.segment.left().is_some() {
+            return;
+        }
+        match self.preparer.prepare() {
+            Ok(()) => {
+                self.segment.is_over();
+                if self.shared.segment_missing.ends() {
+                    tracing::info!("the next journal segment is prepared again");
+                }
+                if self.shared.journal_full.ends() {
+                    tracing::info!("the journal has room again");
+                }
+            }
+            Err(error) => {
+                self.segment.failed();
+                let cause = Error::from(error).in_full();
+                if self.shared.segment_missing.begins(&cause) {
+                    tracing::warn!(cause, "the next journal segment could not be prepared; it is tried again");
+                }
+            }
+        }
+    }
+
+    /// Folds once, and says what is to follow.
+    fn step(&mut self, records_max: usize) -> Step {
+        match self.fold_once(records_max) {
+            Ok(_) => {
+                self.database.is_over();
+                if self.shared.fold_pause.ends() {
+                    tracing::info!("the database can be written again; folding goes on");
+                }
+                Step::Done
+            }
+            Err(error) if error.may_pass() => {
+                let cause = error.in_full();
+                if self.shared.fold_pause.begins(&cause) {
+                    tracing::error!(cause, "the database cannot be written: folding pauses and is tried again");
+                }
+                Step::Paused(self.database.failed())
+            }
+            Err(error) => {
                 let cause = error.in_full();
                 tracing::error!(cause, "the store has stopped: its journal could not be folded");
                 self.shared.stop(&cause);
-                return;
+                Step::Stopped
             }
-            yields = self.shared.tail_is_below_half() && self.shared.fold_signal.pause(pause);
         }
     }
 
@@ -76,6 +156,9 @@ impl Folder {
     pub fn fold_once(&mut self, records_max: usize) -> Result<Folded> {
         let groups = self.take_groups(records_max)?;
         let Some(position) = groups.last().map(|group| group.end) else {
+            if self.owes_segments {
+                self.give_back_segments(self.shared.folded())?;
+            }
             return Ok(Folded { position: self.shared.folded(), ..Folded::default() });
         };
         let mut records: Vec<(u64, Record<'_>)> = Vec::new();
@@ -85,12 +168,12 @@ impl Folder {
         }
         let kept = AnswersKept {
             kept_ms: self.shared.options.answer_kept_ms,
-            witnesses: self.shared.options.answer_age_witnesses,
+            gap_max_ms: self.shared.options.answer_gap_max_ms,
             count_max: self.shared.options.answers_forgotten_max,
         };
         let folding = Folding::begin(&mut self.connection)?;
         folding.apply(&records)?;
-        folding.forget_answers(kept)?;
+        folding.forget_answers(&records, kept)?;
         folding.commit(&FoldedMarks {
             folded: position,
             unread_floor: self.shared.unread_floor(),
@@ -146,7 +229,9 @@ impl Folder {
         if keep_from < self.dropped.saturating_add(options.journal.segment_bytes) {
             return Ok(());
         }
+        self.owes_segments = true;
         self.sync(folded)?;
+        self.owes_segments = false;
         // If the queue is full just now, the next step asks again.
         if self.shared.queue.submit(Job::DropBefore(keep_from), 0).is_ok() {
             self.dropped = keep_from;
@@ -158,9 +243,12 @@ impl Folder {
     fn sync(&mut self, folded: u64) -> Result<()> {
         let write = |connection: &Connection| {
             connection.pragma_update(None, "synchronous", "full")?;
-            put_meta(connection, FOLDED, folded)?;
-            connection.pragma_update(None, "synchronous", "normal")
+            let written = put_meta(connection, FOLDED, folded);
+            connection.pragma_update(None, "synchronous", "normal").and(written)
         };
         write(&self.connection).map_err(Error::database("sync"))
     }
 }
+
+#[cfg(test)]
+mod tests;
