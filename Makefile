@@ -1,14 +1,14 @@
 # The commands of everyday work. `make` alone lists them; each does one thing that exists today.
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-cover sim torture fmt lint gen clean
+.PHONY: help build run test test-quick test-cover sim torture fmt lint gen clean services services-stop services-reset
 
 ARGS ?=
 SEED ?=
 KILLS ?= 200
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the release binary, target/release/doos
 	cargo build --release -p doos
@@ -45,6 +45,15 @@ lint: ## format check, clippy and tidy, warnings fatal
 gen: ## write the generated files anew
 	cargo run -q -p xtask -- gen-proto
 	cargo run -q -p xtask -- gen-openapi
+
+services: ## install and start the engines of a cluster on loopback (docs/operations/services.md)
+	@bash scripts/services.sh start
+
+services-stop: ## stop them, keep their data
+	@bash scripts/services.sh stop
+
+services-reset: ## stop them and delete their data
+	@bash scripts/services.sh reset
 
 clean: ## remove everything that was built
 	cargo clean
