@@ -119,7 +119,8 @@ impl Unit {
 
     /// A consumer's progress: a message is either waiting or parked or neither, whatever it was before.
     pub fn progress(&mut self, progress: Progress) {
-        let Progress { consumer, position, wait, park, settled, outgoing } = progress;
+        // What is done is known from the position here.
+        let Progress { consumer, position, wait, park, settled, done: _, outgoing } = progress;
         for id in &settled {
             self.delete_doc(Table::Waiting, 0, &waiting_key(consumer, id));
             self.delete_doc(Table::DeadLetter, 0, &dead_letter_key(id));

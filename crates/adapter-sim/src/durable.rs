@@ -19,6 +19,7 @@ use crate::inbox::InboxRows;
 use crate::ledger::StockRows;
 use crate::orders::ShardRows;
 use crate::outbox::OutboxRows;
+use crate::projection::ProjectionRows;
 use crate::provider::ProviderRows;
 
 #[derive(Default)]
@@ -39,6 +40,8 @@ pub struct Durable {
     pub product_ids_given: u64,
     pub users: BTreeMap<String, UserId>,
     pub id_marks: BTreeMap<u8, MarkRow>,
+    pub statistics: ProjectionRows,
+    pub search: ProjectionRows,
     pub provider: ProviderRows,
     pub carrier: CarrierRows,
 }

@@ -34,6 +34,10 @@ impl ChangeFeed for SimChangeFeed {
         self.world.read(Part::Feed, |durable| Position(durable.changes.len() as u64)).await
     }
 
+    async fn oldest(&self) -> Result<Position> {
+        self.world.read(Part::Feed, |durable| Position(durable.changes_forgotten as u64)).await
+    }
+
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Changed>> {
         let look = |durable: &Durable| -> Vec<Changed> {
             let first = (after.0 as usize).max(durable.changes_forgotten);

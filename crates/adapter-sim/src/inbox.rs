@@ -45,7 +45,8 @@ impl InboxRows {
 impl Durable {
     /// Stores a consumer's progress; whoever calls this stores the effects in the same poll.
     pub(crate) fn settle(&mut self, part: Part, progress: Progress) {
-        let Progress { consumer, position, wait, park, settled, outgoing } = progress;
+        // What is done is known from the position here.
+        let Progress { consumer, position, wait, park, settled, done: _, outgoing } = progress;
         let inbox = self.inboxes.entry(consumer).or_default();
         inbox.position = inbox.position.max(position.unwrap_or_default());
         for id in settled {

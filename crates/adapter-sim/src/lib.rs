@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod orders;
 pub mod outbox;
 pub mod payment_book;
+pub mod projection;
 pub mod provider;
 pub mod runtime;
 pub mod shipments;
@@ -73,6 +74,8 @@ pub struct SimEngines {
     pub id_marks: Arc<id_marks::SimIdMarks>,
     pub payments: Arc<payment_book::SimPaymentBook>,
     pub shipments: Arc<shipments::SimShipmentStore>,
+    pub statistics: Arc<projection::SimStatistics>,
+    pub search: Arc<projection::SimSearch>,
     pub provider: Arc<provider::SimPaymentProvider>,
     pub carrier: Arc<carrier::SimCarrier>,
 }
@@ -92,6 +95,8 @@ impl SimEngines {
             id_marks: Arc::new(id_marks::SimIdMarks::new(own())),
             payments: Arc::new(payment_book::SimPaymentBook::new(own())),
             shipments: Arc::new(shipments::SimShipmentStore::new(own())),
+            statistics: Arc::new(projection::SimStatistics::new(own())),
+            search: Arc::new(projection::SimSearch::new(own())),
             provider: Arc::new(provider::SimPaymentProvider::new(own())),
             carrier: Arc::new(carrier::SimCarrier::new(own())),
             world,
@@ -129,6 +134,8 @@ impl SimEngines {
             identities: self.identities.clone(),
             payments: self.payments.clone(),
             shipments: self.shipments.clone(),
+            statistics: self.statistics.clone(),
+            search: self.search.clone(),
             provider: self.provider.clone(),
             carrier: self.carrier.clone(),
         }

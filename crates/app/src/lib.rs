@@ -23,8 +23,13 @@ pub mod options;
 pub mod order;
 pub mod payment;
 pub mod principal;
+pub mod projecting;
+pub mod pulse;
+pub mod search;
 pub mod shipping;
+pub mod statistics;
 pub mod stock;
+pub mod system;
 pub mod timeouts;
 
 mod watch;
@@ -46,6 +51,7 @@ pub struct App {
     pub catalog: catalog::Catalog,
     pub counters: Arc<counters::Counters>,
     pub keys: keys::InFlight,
+    pub pulse: pulse::Pulse,
     /// Set by whoever exports traces: links a group's span to the trace of one of its messages.
     pub trace_links: OnceLock<TraceLink>,
     pub(crate) watchers: watch::Watchers,
@@ -85,6 +91,7 @@ impl App {
                 catalog,
                 counters,
                 keys,
+                pulse: pulse::Pulse::default(),
                 trace_links: OnceLock::new(),
                 watchers,
                 writer,

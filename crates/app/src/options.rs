@@ -34,6 +34,10 @@ pub struct Options {
     pub retry_tries_max: u32,
     /// How often a decision is taken anew because the order had moved on.
     pub conflict_tries_max: u32,
+    /// Changes that the read models take from the feed at a time.
+    pub feed_group_len_max: usize,
+    /// How long a change may wait for the next ones before the read models take it.
+    pub feed_gather_ms: u64,
 }
 
 impl Default for Options {
@@ -58,6 +62,8 @@ impl Default for Options {
             retry_most_ms: 60_000,
             retry_tries_max: 12,
             conflict_tries_max: 5,
+            feed_group_len_max: 1_024,
+            feed_gather_ms: 100,
         }
     }
 }

@@ -50,6 +50,19 @@ impl Principal {
         if self.is_operator() { Ok(()) } else { Err(Error::Forbidden("this needs an operator's token")) }
     }
 
+    /// For the console's readers: operators, and the demo principal, which may read everything.
+    pub const fn check_operator_or_demo(&self) -> Result<()> {
+        match self {
+            Self::Operator(_) | Self::Demo => Ok(()),
+            _ => Err(Error::Forbidden("this needs an operator's token")),
+        }
+    }
+
+    /// For what is about everybody's orders.
+    pub const fn check_sees_all(&self) -> Result<()> {
+        if self.sees_all() { Ok(()) } else { Err(Error::Forbidden("a customer sees only its own orders")) }
+    }
+
     /// For what a shop's back office may do: operators and services.
     pub const fn check_back_office(&self) -> Result<()> {
         match self {

@@ -19,6 +19,8 @@ pub mod money;
 pub mod order;
 pub mod payment;
 pub mod pricing;
+pub mod search;
 pub mod shipping;
+pub mod statistics;
 pub mod stock;
 pub mod time;

@@ -1,6 +1,7 @@
 //! What the command line accepts. Global options may stand before or after the verb.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use doos_node::token::TTL_S;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -38,7 +39,7 @@ pub struct Global {
     /// Refuse calls without a bearer token, in profile dev too
     #[arg(long, global = true)]
     pub require_auth: bool,
-    /// Form of the output
+    /// Form of the output, of every command
     #[arg(short, long, global = true, value_enum, default_value = "text")]
     pub output: Output,
 }
@@ -74,7 +75,7 @@ pub enum Command {
     /// Dead letters: messages that could not be handled
     #[command(subcommand)]
     Dlq(Dlq),
-    /// The journal's segments and groups
+    /// The journal's segments and groups; exit 1 if something in them does not hold
     #[command(subcommand)]
     Journal(Journal),
     /// The configuration in force
@@ -120,8 +121,8 @@ pub struct Who {
 pub struct Token {
     #[command(flatten)]
     pub who: Who,
-    /// How long it is valid; by default auth.token_ttl_s
-    #[arg(long)]
+    /// How long it is valid, 1 to 31536000 seconds (365 days); by default auth.token_ttl_s
+    #[arg(long, visible_alias = "ttl", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(TTL_S))]
     pub ttl_s: Option<u64>,
 }
 

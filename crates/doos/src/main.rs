@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod say;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // The chain is printed once, here.
-            eprintln!("doos: {error:#}");
+            say::complain(format_args!("{error:#}"));
             ExitCode::from(2)
         }
     }

@@ -1,5 +1,7 @@
-//! The static files compiled into the binary: the plain page at `/`, the reference at `/docs`, the pictures
-//! and the demo catalogue.
+//! The static files compiled into the binary: the web UI, the reference at `/docs`, the pictures and the demo catalogue.
+//!
+//! The web UI is whatever `web/dist` held when the binary was built (`build.rs`); where that was nothing, a plain page
+//! stands at `/` instead. Its files have the hash of their content in their names, so browsers keep them for ever.
 //!
 //! A file is found by the path it is served at, and nothing else: the table is closed at compile time, no
 //! path reaches the file system. The pages hold no inline script or style and load nothing from elsewhere,
@@ -21,8 +23,29 @@ use sha2::{Digest as _, Sha256};
 pub struct Asset {
     pub content_type: &'static str,
     pub body: &'static [u8],
+    /// The same, compressed.
+    pub br: Option<&'static [u8]>,
+    pub gz: Option<&'static [u8]>,
     pub etag: String,
+    /// Its name changes with its content.
+    pub is_hashed: bool,
 }
+
+/// A file of the built web UI.
+struct WebFile {
+    path: &'static str,
+    body: &'static [u8],
+    br: Option<&'static [u8]>,
+    gz: Option<&'static [u8]>,
+}
+
+static WEB: &[WebFile] = include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
+
+const WEB_PAGE: &str = "/index.html";
+const WEB_HASHED: &str = "/static/";
+/// What the web UI shows pages of its own at, besides `/` and the orders, which are JSON for programs.
+const WEB_ROUTES: &[&str] =
+    &["/products", "/products/{id}", "/cart", "/checkout", "/dashboard", "/admin", "/admin/{*page}"];
 
 type Row = (&'static str, &'static [u8]);
 
@@ -51,6 +74,7 @@ static PAGES: &[Row] = &[
     file!("common/base.css"),
     file!("common/dom.js"),
     file!("common/mark.svg"),
+    file!("common/no-picture.svg"),
     file!("docs/docs.css"),
     file!("docs/docs.js"),
     file!("docs/schema.js"),
@@ -67,12 +91,23 @@ static PICTURES: &[Row] =
     &pictures![1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 101];
 
 static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
-    let serve = |&(path, body): &Row| {
-        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(body)[..16]));
-        (path, Asset { content_type: content_type(path), body, etag })
-    };
-    PAGES.iter().chain(PICTURES).map(serve).collect()
+    let plain = |&(path, body): &Row| WebFile { path, body, br: None, gz: None };
+    let own = PAGES.iter().chain(PICTURES).map(plain);
+    let built = WEB.iter().map(|file| WebFile { path: if file.path == WEB_PAGE { "/" } else { file.path }, ..*file });
+    // What comes later wins: the web UI's page goes before the plain one.
+    own.chain(built).map(|file| (file.path, asset(&file))).collect()
 });
+
+fn asset(file: &WebFile) -> Asset {
+    Asset {
+        content_type: content_type(file.path),
+        body: file.body,
+        br: file.br,
+        gz: file.gz,
+        etag: format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(file.body)[..16])),
+        is_hashed: file.path.starts_with(WEB_HASHED),
+    }
+}
 
 fn content_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map(|(_, extension)| extension) {
@@ -80,6 +115,9 @@ fn content_type(path: &str) -> &'static str {
         Some("js") => "text/javascript; charset=utf-8",
         // Browsers ask for /favicon.ico by themselves and take the drawing that it is.
         Some("svg" | "ico") => "image/svg+xml",
+        Some("json" | "map") => "application/json",
+        Some("woff2") => "font/woff2",
+        Some("png") => "image/png",
         _ => "text/html; charset=utf-8",
     }
 }
@@ -91,7 +129,12 @@ pub fn find(path: &str) -> Option<&'static Asset> {
 
 /// Every path that `find` answers, for whoever builds the router.
 pub fn paths() -> impl Iterator<Item = &'static str> {
-    PAGES.iter().chain(PICTURES).map(|&(path, _)| path)
+    ASSETS.keys().copied()
+}
+
+/// Where the web UI shows a page of its own; nowhere, if it is not in this binary.
+pub fn page_routes() -> &'static [&'static str] {
+    if WEB.is_empty() { &[] } else { WEB_ROUTES }
 }
 
 /// The picture of a product of the demo catalogue.
@@ -114,6 +157,21 @@ mod tests {
 
     fn catalogue() -> Vec<Value> {
         serde_json::from_str(demo_catalogue()).unwrap()
+    }
+
+    /// Those of the web UI are its builder's to check.
+    fn own_scripts() -> impl Iterator<Item = &'static str> {
+        paths().filter(|path| path.starts_with("/assets/") && path.ends_with(".js"))
+    }
+
+    #[test]
+    fn the_web_ui_is_whole_if_it_is_in_this_binary() {
+        let page = std::str::from_utf8(find("/").unwrap().body).unwrap();
+        for named in page.split('"').filter(|value| value.starts_with(WEB_HASHED)) {
+            let asset = find(named).unwrap_or_else(|| panic!("the page names {named}"));
+            assert!(asset.is_hashed && asset.br.is_some() && asset.gz.is_some(), "{named}");
+        }
+        assert_eq!(page_routes().is_empty(), !page.contains(WEB_HASHED));
     }
 
     fn id(product: &Value) -> u64 {
@@ -155,7 +213,8 @@ mod tests {
     #[test]
     fn the_pages_name_only_files_that_are_served_here() {
         for page in ["/", "/docs"] {
-            let html = std::str::from_utf8(find(page).unwrap().body).unwrap();
+            let (_, html) = PAGES.iter().find(|(path, _)| *path == page).unwrap();
+            let html = std::str::from_utf8(html).unwrap();
             let named: Vec<&str> = html.split('"').filter(|value| value.starts_with("/assets/")).collect();
             assert!(named.len() >= 4, "{page} names {named:?}");
             for path in named {
@@ -169,7 +228,7 @@ mod tests {
 
     #[test]
     fn every_module_that_a_script_imports_is_served_here() {
-        for path in paths().filter(|path| path.ends_with(".js")) {
+        for path in own_scripts() {
             let script = std::str::from_utf8(find(path).unwrap().body).unwrap();
             let imports = script.lines().filter(|line| line.starts_with("import "));
             for module in imports.map(|line| line.split('"').nth(1).unwrap()) {
@@ -179,6 +238,19 @@ mod tests {
                 assert!(find(&wanted).is_some(), "{path} imports {wanted}");
             }
         }
+    }
+
+    #[test]
+    fn every_picture_and_file_that_a_script_names_is_served_here() {
+        let mut named = 0;
+        for path in own_scripts() {
+            let script = std::str::from_utf8(find(path).unwrap().body).unwrap();
+            for file in script.split('"').filter(|word| word.starts_with("/assets/")) {
+                assert!(find(file).is_some(), "{path} names {file}");
+                named += usize::from(file.ends_with(".svg"));
+            }
+        }
+        assert_eq!(named, 1, "a product without a picture has a drawing that stands for it");
     }
 
     #[test]

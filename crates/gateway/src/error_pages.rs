@@ -16,6 +16,7 @@ const PAGES: &[(&str, &str)] = pages![
     "callback_rejected",
     "coupon_unknown",
     "forbidden",
+    "header_too_large",
     "idempotency_key_invalid",
     "idempotency_key_reused",
     "illegal_move",
@@ -24,6 +25,7 @@ const PAGES: &[(&str, &str)] = pages![
     "invalid_json",
     "invalid_page",
     "invalid_request",
+    "malformed_request",
     "method_not_allowed",
     "name_unknown",
     "not_enough_free",
@@ -33,6 +35,7 @@ const PAGES: &[(&str, &str)] = pages![
     "outcome_unknown",
     "overloaded",
     "payment_closing",
+    "position_unknown",
     "price_changed",
     "product_conflict",
     "product_unknown",
@@ -44,6 +47,7 @@ const PAGES: &[(&str, &str)] = pages![
     "token_missing",
     "unavailable",
     "unsupported_media_type",
+    "uri_too_long",
     "user_invalid",
 ];
 

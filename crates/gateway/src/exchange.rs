@@ -16,7 +16,7 @@ use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
 use crate::limits::RATE_LIMIT;
-use crate::listen::{Activity, Door, Reply, Serves};
+use crate::listen::{Activity, Arriving, Door, Reply, Serves};
 use crate::problem::Problem;
 use crate::rest::Route;
 use crate::state::{Scope, State};
@@ -49,7 +49,12 @@ impl Exchange {
         activity: Arc<Activity>,
     ) -> Response<Reply> {
         let in_flight = activity.begin();
-        let response = self.answer(request.map(Body::new), origin).await;
+        let overdue = &self.state.overdue;
+        let request = request.map(|body| match hyper::body::Body::is_end_stream(&body) {
+            true => Body::empty(),
+            false => Body::new(Arriving::new(body, overdue.clone())),
+        });
+        let response = self.answer(request, origin).await;
         response.map(|body| Reply::new(body, in_flight))
     }
 

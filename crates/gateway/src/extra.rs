@@ -44,6 +44,8 @@ pub struct Extra {
     pub gauges: Gauges,
     /// Runs the audit of the books for `GET /v1/admin/audit`.
     pub audit: Audit,
+    /// The names of the roles that run in this node.
+    pub roles: Vec<String>,
     pub span: Option<SpanHook>,
     pub build: Build,
 }
@@ -55,6 +57,7 @@ impl Default for Extra {
             readiness: Arc::new(|| Box::pin(async { Ok(()) })),
             gauges: Arc::new(|| Box::pin(async { Vec::new() })),
             audit: Arc::new(|| Box::pin(async { Err("this node runs no audit".to_owned()) })),
+            roles: Vec::new(),
             span: None,
             build: Build { version: env!("CARGO_PKG_VERSION").to_owned(), commit: String::new() },
         }

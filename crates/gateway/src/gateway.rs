@@ -60,6 +60,7 @@ impl Gateway {
             metrics,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            overdue: CancellationToken::new(),
             callback_key: secrets.callback_key,
             extra,
             app,
@@ -76,8 +77,8 @@ impl Gateway {
         Ok(Self { state, doors, health })
     }
 
-    /// Serves until `shutdown`, then drains: no new connections, streams told where to resume, calls in flight
-    /// finished, and whatever is left after the drain's deadline cut off.
+    /// Serves until `shutdown`, then drains: no new connections, streams told where to resume, calls that
+    /// have arrived finished, and whatever is left after the drain's deadline cut off.
     pub async fn serve(self, listeners: Listeners, shutdown: CancellationToken) -> Drained {
         let state = &self.state;
         let stop = &state.stop;
@@ -111,6 +112,13 @@ impl Gateway {
         let tasks = &self.state.tasks;
         tasks.close();
         let patience = Duration::from_millis(self.state.options.drain_timeout_ms);
+        let grace = patience.min(Duration::from_millis(self.state.options.drain_receive_timeout_ms));
+        if tokio::time::timeout(grace, tasks.wait()).await.is_ok() {
+            return Drained { cut: 0 };
+        }
+        // Nobody can wait for a client that does not send the rest; what has arrived is still worked on.
+        self.state.overdue.cancel();
+        let patience = patience - grace;
         if tokio::time::timeout(patience, tasks.wait()).await.is_ok() {
             return Drained { cut: 0 };
         }

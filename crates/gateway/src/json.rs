@@ -53,10 +53,11 @@ pub fn parse<'a>(body: &'a [u8], faults: &mut Faults) -> Result<Object<'a>> {
     };
     let raw: &RawValue = serde_json::from_slice(body).map_err(broken)?;
     let root = Value { raw, pointer: "#".to_owned() };
-    match root.object(faults) {
-        Some(object) => Ok(object),
-        None => Err(Problem::invalid_at("#", "expected an object")),
-    }
+    let Some(object) = root.object(faults) else {
+        std::mem::take(faults).check()?;
+        return Err(Problem::invalid_at("#", "expected an object"));
+    };
+    Ok(object)
 }
 
 impl<'a> Object<'a> {
@@ -112,7 +113,8 @@ impl<'a> Value<'a> {
         match serde_json::from_str::<Fields<'a>>(self.text()) {
             Ok(Fields { fields, repeated: None }) => Some(Object { fields, pointer: self.pointer.clone() }),
             Ok(Fields { repeated: Some(name), .. }) => {
-                faults.add(&self.pointer, format!("the field `{name}` is given twice"));
+                let object = Object { fields: Vec::new(), pointer: self.pointer.clone() };
+                faults.add(&object.pointer_to(&name), format!("the field `{name}` is given twice"));
                 None
             }
             Err(_) => {

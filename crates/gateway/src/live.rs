@@ -18,9 +18,29 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::problem::Problem;
+
 const READ_LEN_MAX: usize = 256;
 /// After the feed could not be read.
 const FEED_PAUSE: Duration = Duration::from_millis(200);
+
+/// Why nobody can listen from there.
+#[derive(Debug, thiserror::Error)]
+pub enum NoPlace {
+    #[error("this node's changes have not come that far; read the orders as they are and listen without a position")]
+    Unknown,
+    #[error("the change feed cannot be read")]
+    Feed(#[from] doos_ports::Error),
+}
+
+impl From<NoPlace> for Problem {
+    fn from(refused: NoPlace) -> Self {
+        match refused {
+            NoPlace::Unknown => Self::new("position_unknown", refused.to_string()),
+            NoPlace::Feed(error) => doos_app::Error::from(error).into(),
+        }
+    }
+}
 
 /// Whose orders a listener is told about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,12 +128,14 @@ impl Hub {
         Ok(())
     }
 
-    /// Starts to listen: after `after`, or from now on. A position that the feed has not reached is none of ours.
-    pub async fn listen(self: &Arc<Self>, audience: Audience, after: Option<Position>) -> doos_ports::Result<Listener> {
-        let last = match after {
-            None => None,
-            Some(after) => Some(after.min(self.feed.end().await?)),
-        };
+    /// Starts to listen: after `last`, or from now on. A position that the feed has not reached was never given out by
+    /// this store, or by one that has lost what came after its backup: what it stands for is not known.
+    pub async fn listen(self: &Arc<Self>, audience: Audience, last: Option<Position>) -> Result<Listener, NoPlace> {
+        if let Some(last) = last
+            && last > self.feed.end().await?
+        {
+            return Err(NoPlace::Unknown);
+        }
         // One more, for the item that says from where the hub serves.
         let (sender, items) = mpsc::channel(self.events_max + 1);
         let number = self.lock().enter(audience, sender);

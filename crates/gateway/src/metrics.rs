@@ -1,7 +1,7 @@
 //! The numbers of `/metrics`, in OpenMetrics text.
 //!
-//! What holds: every series of ours is made when the gateway starts, one for each route template, method and status
-//! class; counting is then an atomic add. Counters of the application are read at each scrape, under the names that
+//! What holds: there can be one series for each route template, method and status class, and it is made when the first
+//! request is counted under it; from then on counting is an atomic add. Counters of the application are read at each scrape, under the names that
 //! the source documents give. Labels never carry a user, an order or a product.
 
 use axum::http::{Method, StatusCode};
@@ -16,7 +16,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::extra::GaugeSample;
@@ -85,6 +85,10 @@ impl Open {
         Opened(self.0.clone())
     }
 
+    pub fn count(&self) -> i64 {
+        self.0.get()
+    }
+
     /// Opens one more unless there are `most` already.
     pub fn try_enter(&self, most: usize) -> Option<Opened> {
         if self.0.inc() < i64::try_from(most).unwrap_or(i64::MAX) {
@@ -101,13 +105,20 @@ impl Drop for Opened {
     }
 }
 
+/// Made when they are needed: most routes are never called with most outcomes, and what nobody counts only makes the
+/// text long.
+#[derive(Default)]
 struct Series {
-    by_class: [Counter; CLASSES.len()],
-    duration: Histogram,
+    by_class: [OnceLock<Counter>; CLASSES.len()],
+    duration: OnceLock<Histogram>,
 }
 
 /// Requests by route template and the methods it knows; everything else is counted as unknown.
-pub struct Requests(HashMap<(&'static str, &'static str), Series>);
+pub struct Requests {
+    counts: Family<Labels, Counter>,
+    durations: Family<Labels, Histogram>,
+    series: HashMap<(&'static str, &'static str), Series>,
+}
 
 impl Requests {
     fn new(registry: &mut Registry, routes: impl IntoIterator<Item = (Route, &'static str)>) -> Self {
@@ -115,23 +126,25 @@ impl Requests {
         let durations = Family::<Labels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS_SECONDS));
         registry.register("doos_http_requests", "Requests answered", counts.clone());
         registry.register("doos_http_request_duration_seconds", "From header to answer", durations.clone());
-        let series = |route: &'static str, method: &'static str| Series {
-            by_class: CLASSES.map(|class| {
-                counts.get_or_create_owned(&vec![("route", route), ("method", method), ("status", class)])
-            }),
-            duration: durations.get_or_create_owned(&vec![("route", route), ("method", method)]),
-        };
         let all = routes.into_iter().chain([(Route::UNKNOWN, ANY_METHOD)]);
-        Self(all.map(|(Route(route), method)| ((route, method), series(route, method))).collect())
+        let series = all.map(|(Route(route), method)| ((route, method), Series::default())).collect();
+        Self { counts, durations, series }
     }
 
     pub fn observe(&self, Route(route): Route, method: &Method, status: StatusCode, took: Duration) {
         let known = METHODS.iter().find(|name| **name == method.as_str());
-        let own = known.and_then(|method| self.0.get(&(route, *method)));
-        let Some(series) = own.or_else(|| self.0.get(&(Route::UNKNOWN.0, ANY_METHOD))) else { return };
+        let own = known.and_then(|method| self.series.get_key_value(&(route, *method)));
+        let found = own.or_else(|| self.series.get_key_value(&(Route::UNKNOWN.0, ANY_METHOD)));
+        let Some(((route, method), series)) = found else { return };
+        let place = [("route", *route), ("method", *method)];
         let class = usize::from(status.as_u16() / 100).saturating_sub(2).min(CLASSES.len() - 1);
-        series.by_class[class].inc();
-        series.duration.observe(took.as_secs_f64());
+        let count = series.by_class[class].get_or_init(|| {
+            let labels = [&place[..], &[("status", CLASSES[class])]].concat();
+            self.counts.get_or_create_owned(&labels)
+        });
+        count.inc();
+        let duration = series.duration.get_or_init(|| self.durations.get_or_create_owned(&place.to_vec()));
+        duration.observe(took.as_secs_f64());
     }
 }
 

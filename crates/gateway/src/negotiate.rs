@@ -1,6 +1,6 @@
 //! What a client wants to be answered with: the page or JSON, which language, whether it has it already.
 
-use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, IF_NONE_MATCH};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue};
 
 /// Whether a page is wanted more than JSON. Programs that say nothing get JSON.
@@ -11,7 +11,13 @@ pub fn wants_page(headers: &HeaderMap) -> bool {
     page > 0.0 && page > json
 }
 
-/// The weight given to a type by the most exact range that speaks of it.
+/// Whether the client can unpack this encoding.
+pub fn takes_encoding(headers: &HeaderMap, encoding: &str) -> bool {
+    let sent: Vec<&str> = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).collect();
+    quality(&sent, &[encoding]) > 0.0
+}
+
+/// The weight given to a type or encoding by the most exact range that speaks of it.
 fn quality(sent: &[&str], ranges: &[&str]) -> f32 {
     for range in ranges {
         let named = sent.iter().flat_map(|value| value.split(',')).find_map(|part| {
@@ -87,6 +93,15 @@ mod tests {
         assert_eq!(language(Some("en"), &chinese), "en");
         assert_eq!(language(Some("fr"), &chinese), "en");
         assert_eq!(language(None, &HeaderMap::new()), "en");
+    }
+
+    #[test]
+    fn an_encoding_is_used_if_it_is_named_and_not_refused() {
+        for (sent, takes) in
+            [("gzip, deflate, br", true), ("br;q=0", false), ("gzip", false), ("*", false), ("BR", true)]
+        {
+            assert_eq!(takes_encoding(&with(ACCEPT_ENCODING, sent), "br"), takes, "{sent}");
+        }
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Options {
     pub write_timeout_ms: u64,
     /// From the signal to stop until whatever is still open is cut off.
     pub drain_timeout_ms: u64,
+    /// From the signal to stop until a request that has not arrived whole is given up.
+    pub drain_receive_timeout_ms: u64,
     pub header_bytes_max: usize,
     /// Also the largest gRPC message.
     pub body_bytes_max: usize,
@@ -51,6 +53,8 @@ pub struct Options {
     pub page_size_default: usize,
     pub page_size_max: usize,
     pub token_cache_len_max: usize,
+    /// How long a browser stays logged in by name.
+    pub session_ttl_s: u64,
     /// Unanswered orders of one bulk stream; the stream waits at the next.
     pub bulk_in_flight_max: usize,
     /// Changes in one call of `UpdateOrderStatus`.
@@ -80,6 +84,7 @@ impl Default for Options {
             idle_timeout_ms: 75_000,
             write_timeout_ms: 30_000,
             drain_timeout_ms: 10_000,
+            drain_receive_timeout_ms: 2_000,
             header_bytes_max: 32 << 10,
             body_bytes_max: 64 << 10,
             http2_streams_max: 1_024,
@@ -92,6 +97,7 @@ impl Default for Options {
             page_size_default: 20,
             page_size_max: 100,
             token_cache_len_max: 100_000,
+            session_ttl_s: 12 * 3_600,
             bulk_in_flight_max: 256,
             bulk_changes_max: 256,
             global_rate_per_s: 0,
@@ -138,6 +144,7 @@ impl Options {
             ("idle_timeout_ms", self.idle_timeout_ms, 1),
             ("write_timeout_ms", self.write_timeout_ms, 1),
             ("drain_timeout_ms", self.drain_timeout_ms, 1),
+            ("drain_receive_timeout_ms", self.drain_receive_timeout_ms, 1),
             // What hyper itself asks for.
             ("header_bytes_max", self.header_bytes_max as u64, 8_192),
             ("body_bytes_max", self.body_bytes_max as u64, 1),
@@ -151,6 +158,7 @@ impl Options {
             ("page_size_default", self.page_size_default as u64, 1),
             ("page_size_max", self.page_size_max as u64, 1),
             ("token_cache_len_max", self.token_cache_len_max as u64, 2),
+            ("session_ttl_s", self.session_ttl_s, 1),
             ("bulk_in_flight_max", self.bulk_in_flight_max as u64, 1),
             ("bulk_changes_max", self.bulk_changes_max as u64, 1),
         ];

@@ -14,6 +14,7 @@ use http_body_util::BodyExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::listen::Overdue;
 use crate::paging;
 use crate::problem::{Problem, Result};
 use crate::state::State;
@@ -78,18 +79,28 @@ async fn read(headers: &HeaderMap, body: Body, state: &State) -> Result<Bytes> {
     let deadline = Duration::from_millis(state.options.body_timeout_ms);
     match tokio::time::timeout(deadline, collect(body, most)).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Problem::new("request_timeout", "the body did not arrive in time")
-            .header(axum::http::header::CONNECTION, HeaderValue::from_static("close"))),
+        Err(_) => Err(last_on_its_connection(Problem::new("request_timeout", "the body did not arrive in time"))),
     }
+}
+
+/// The rest of the body may still come, and nobody is to take it for the next request.
+fn last_on_its_connection(problem: Problem) -> Problem {
+    problem.header(axum::http::header::CONNECTION, HeaderValue::from_static("close"))
+}
+
+fn cut_short(error: axum::Error) -> Problem {
+    let error = error.into_inner();
+    if error.is::<Overdue>() {
+        return last_on_its_connection(Problem::new("not_ready", error.to_string()).retry_after(1));
+    }
+    Problem::new("invalid_request", "the body was cut short").because(error.to_string())
 }
 
 async fn collect(mut body: Body, most: usize) -> Result<Bytes> {
     let mut whole = BytesMut::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame
-            .map_err(|error| Problem::new("invalid_request", "the body was cut short").because(error.to_string()))?;
-        let Ok(bytes) = frame.into_data() else { continue };
+        let Ok(bytes) = frame.map_err(cut_short)?.into_data() else { continue };
         length += bytes.len();
         if length > DRAIN_BYTES_MAX.max(most) {
             break;
@@ -117,16 +128,22 @@ impl FromRequestParts<Arc<State>> for Segment {
     }
 }
 
-/// The query as it was sent; names may repeat.
+/// The query as it was sent.
 pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// The last value given under this name, empty ones not counted.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next_back()
+    /// The value of a parameter that takes one; an empty one is none. Which of two was meant, nobody can tell.
+    pub fn get(&self, name: &str) -> Result<Option<&str>> {
+        let count = self.0.iter().filter(|(given, _)| given == name).count();
+        if count > 1 {
+            let detail = format!("the query parameter `{name}` is given {count} times and takes one value");
+            return Err(Problem::new("invalid_request", detail));
+        }
+        Ok(self.all(name).next())
     }
 
-    pub fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
+    /// Every value of a parameter that may repeat, empty ones not counted.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let named = self.0.iter().filter(move |(given, value)| given == name && !value.is_empty());
         named.map(|(_, value)| value.as_str())
     }

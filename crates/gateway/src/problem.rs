@@ -111,24 +111,30 @@ impl Problem {
         }
     }
 
-    /// The reply as it goes out.
-    pub fn render(self, instance: &str, trace_id: &str) -> Response {
+    /// The body as it goes out.
+    pub fn to_json(&self, instance: &str, trace_id: &str) -> Vec<u8> {
         let (status, title) = error_codes::find(self.code).unwrap_or((500, "Something went wrong inside"));
-        let more = self.more.map(|more| *more).unwrap_or_default();
+        let lines = self.more.as_ref().map_or(&[][..], |more| &more.lines);
         let body = Body {
             kind: format!("/docs/errors/{}", self.code),
             title,
             status,
             code: self.code,
-            detail: self.detail,
+            detail: &self.detail,
             instance,
             trace_id,
-            errors: self.errors,
-            lines: more.lines.iter().map(Short::of).collect(),
+            errors: &self.errors,
+            lines: lines.iter().map(Short::of).collect(),
         };
-        let json = serde_json::to_vec(&body).expect("strings and numbers always serialise");
+        serde_json::to_vec(&body).expect("strings and numbers always serialise")
+    }
+
+    /// The reply as it goes out.
+    pub fn render(self, instance: &str, trace_id: &str) -> Response {
+        let json = self.to_json(instance, trace_id);
         let mut response = Response::new(axum::body::Body::from(Bytes::from(json)));
-        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() = self.status();
+        let more = self.more.map(|more| *more).unwrap_or_default();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));
         if let Some(seconds) = self.retry_after_s {
@@ -146,11 +152,11 @@ struct Body<'a> {
     title: &'a str,
     status: u16,
     code: &'a str,
-    detail: String,
+    detail: &'a str,
     instance: &'a str,
     trace_id: &'a str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FieldError>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lines: Vec<Short>,
 }

@@ -35,6 +35,8 @@ pub struct State {
     pub tasks: TaskTracker,
     /// Set when the gateway is to stop; every stream watches it.
     pub stop: CancellationToken,
+    /// Set a moment after that: requests that have not arrived whole are given up.
+    pub overdue: CancellationToken,
 }
 
 /// One request, as far as it concerns more than its handler.

@@ -16,6 +16,16 @@ const LOOK_EVERY_US: u64 = 20_000;
 const DRAW_ONE_IN: i64 = 20;
 const LEAP_US: i64 = 60_000_000;
 
+/// Stored ids so far ahead of the clock mean that a clock was wrong: that of an earlier start, or this one.
+const IDS_AHEAD_MAX_MS: i64 = 60 * 60 * 1_000;
+
+/// How far the ids that a store has issued lie ahead of `now`, if that is more than a restart explains. Ids stay unique
+/// and in order all the same: they go on above the mark until time has caught up.
+pub fn ids_ahead_ms(mark: Option<Timestamp>, now: Timestamp) -> Option<i64> {
+    let ahead_ms = mark?.as_millis().saturating_sub(now.as_millis());
+    (ahead_ms > IDS_AHEAD_MAX_MS).then_some(ahead_ms)
+}
+
 pub struct SystemClock {
     started: Instant,
     /// Our time is this much ahead of the monotonic clock.
@@ -62,6 +72,11 @@ impl SystemClock {
     }
 }
 
+/// What the machine's clock says, for looks at it from outside a running node.
+pub(crate) fn wall_now() -> Timestamp {
+    Timestamp::from_millis(wall_us() / 1_000)
+}
+
 fn drawn_us(apart_us: i64, passed_us: u64) -> i64 {
     let most = i64::try_from(passed_us).unwrap_or(i64::MAX) / DRAW_ONE_IN;
     apart_us.clamp(-most, most)
@@ -106,6 +121,15 @@ mod tests {
         assert_eq!(drawn_us(-15_000_000, 1_000_000), -50_000);
         assert_eq!(drawn_us(300, 1_000_000), 300);
         assert_eq!(drawn_us(-300, 1_000_000), -300);
+    }
+
+    #[test]
+    fn ids_are_ahead_only_beyond_what_a_restart_explains() {
+        let now = Timestamp::from_millis(1_790_000_000_000);
+        let ahead = |ms| ids_ahead_ms(Some(now.plus_millis(ms)), now);
+        assert_eq!((ahead(-86_400_000), ahead(3_000), ahead(3_600_000)), (None, None, None));
+        assert_eq!(ahead(9 * 86_400_000), Some(9 * 86_400_000));
+        assert_eq!(ids_ahead_ms(None, now), None);
     }
 
     #[test]

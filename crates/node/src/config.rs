@@ -4,8 +4,9 @@
 //! configuration that would lose data, or open the door to anybody in profile prod, is refused at start with the fix
 //! named ([`Config::check`]).
 
-use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Yaml};
+use figment::value::{Dict, Map};
+use figment::{Figment, Metadata, Provider as _};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -43,6 +44,7 @@ pub struct Config {
     pub limits: doos_app::Options,
     pub gateway: doos_gateway::Options,
     pub store: doos_adapter_embedded::Options,
+    pub projections: doos_adapter_embedded::ProjectionOptions,
     /// How long a stopping node waits for calls in flight.
     pub drain_ms: u64,
     pub database: Database,
@@ -67,6 +69,7 @@ impl Default for Config {
             limits: doos_app::Options::default(),
             gateway: doos_gateway::Options::default(),
             store: doos_adapter_embedded::Options::default(),
+            projections: doos_adapter_embedded::ProjectionOptions::default(),
             drain_ms: 10_000,
             database: Database::default(),
             redis: Redis::default(),
@@ -254,17 +257,69 @@ pub fn load(flags: &Flags) -> Result<Loaded, Error> {
         }
         figment = figment.merge(Yaml::file_exact(file));
     }
-    figment = figment.merge(Env::prefixed("DOOS_").split("__"));
+    let environment = Env::prefixed("DOOS_").split("__");
+    let metadata = environment.metadata();
+    let words = words(environment.iter().map(|(key, text)| (key.into_string(), text)));
+    figment = figment.merge(environment);
+    for (key, text) in words {
+        figment = figment.merge(Word { key, text, metadata: metadata.clone() });
+    }
     for (key, value) in &flags.values {
         figment = figment.merge(Serialized::global(key, value));
     }
-    let mut config: Config = figment.extract().map_err(|error| Error::Invalid(error.to_string()))?;
+    let mut config: Config = figment.extract().map_err(unusable)?;
     if config.data_dir.as_os_str().is_empty() {
         config.data_dir = default_data_dir()?;
     }
     read_secret_file(&mut config.auth.token_secret, &config.auth.token_secret_file)?;
     read_secret_file(&mut config.payment.callback_secret, &config.payment.callback_secret_file)?;
     Ok(Loaded { config, figment })
+}
+
+/// Keys whose values must never be shown, not even in a complaint about them.
+const SECRETS: [&str; 2] = ["auth.token_secret", "payment.callback_secret"];
+
+/// What is text by its key and would be read as something else by its looks: `0123` is no number in a secret.
+fn words(variables: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let defaults = serde_json::to_value(Config::default()).expect("a configuration is plain values");
+    let mut keys: Vec<String> = SECRETS.map(str::to_owned).into();
+    flatten("", &defaults, &mut |key, value| {
+        if value.is_string() {
+            keys.push(key.to_owned());
+        }
+    });
+    let looks_like_text = |text: &str| matches!(text.parse(), Ok(figment::value::Value::String(..)));
+    variables.filter(|(key, text)| keys.contains(key) && !looks_like_text(text)).collect()
+}
+
+/// One variable of the environment, taken as it stands.
+struct Word {
+    key: String,
+    text: String,
+    metadata: Metadata,
+}
+
+impl figment::Provider for Word {
+    fn metadata(&self) -> Metadata {
+        self.metadata.clone()
+    }
+
+    fn data(&self) -> figment::Result<Map<figment::Profile, Dict>> {
+        let nested = figment::util::nest(&self.key, self.text.trim().into()).into_dict().unwrap_or_default();
+        Ok(figment::Profile::Default.collect(nested))
+    }
+}
+
+/// Says what is wrong, but never with a secret in it.
+fn unusable(error: figment::Error) -> Error {
+    let told = error.into_iter().map(|error| {
+        let key = error.path.join(".");
+        match SECRETS.contains(&key.as_str()) {
+            true => format!("{key} must be text; put it into quotes"),
+            false => error.to_string(),
+        }
+    });
+    Error::Invalid(told.collect::<Vec<_>>().join("; "))
 }
 
 fn default_data_dir() -> Result<PathBuf, Error> {
@@ -343,11 +398,14 @@ impl Config {
                 "set it to 1000 or more",
             );
         }
+        if !crate::token::TTL_S.contains(&self.auth.token_ttl_s) {
+            return refuse("auth.token_ttl_s", "a token lasts from a second to a year", "choose 1 to 31536000");
+        }
         if let Some(unknown) = self.roles.iter().find(|role| !known_role(role)) {
             return Err(Error::Refused {
                 key: "roles",
                 problem: format!("there is no role `{unknown}`"),
-                fix: "choose among gateway, order, inventory, payment, shipping, relay, timeouts, deliveries, id-keeper",
+                fix: "choose among gateway, order, inventory, payment, shipping, relay, timeouts, deliveries, cdc, id-keeper",
             });
         }
         Ok(())
@@ -381,6 +439,18 @@ fn check_secret(key: &'static str, secret: Option<&SecretString>) -> Result<(), 
 impl Loaded {
     /// Every value with where it came from: `key = value  # origin`.
     pub fn print(&self) -> String {
+        let line = |(key, value, origin): &(String, serde_json::Value, String)| format!("{key} = {value}  # {origin}");
+        self.entries().iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The same by key.
+    pub fn to_json(&self) -> serde_json::Value {
+        let entry = |(key, value, origin)| (key, serde_json::json!({ "value": value, "origin": origin }));
+        self.entries().into_iter().map(entry).collect::<serde_json::Map<_, _>>().into()
+    }
+
+    /// Key, value and origin; of a secret only whether it is set.
+    fn entries(&self) -> Vec<(String, serde_json::Value, String)> {
         let mut tree = serde_json::to_value(&self.config).expect("a configuration is plain values");
         for key in ["token_secret", "callback_secret"] {
             let set = match key {
@@ -390,9 +460,9 @@ impl Loaded {
             let section = if key == "token_secret" { "auth" } else { "payment" };
             tree[section][key] = serde_json::Value::from(if set { "(set, not shown)" } else { "(not set)" });
         }
-        let mut lines = Vec::new();
-        flatten("", &tree, &mut |key, value| lines.push(format!("{key} = {value}  # {}", self.origin(key))));
-        lines.join("\n")
+        let mut entries = Vec::new();
+        flatten("", &tree, &mut |key, value| entries.push((key.to_owned(), value.clone(), self.origin(key))));
+        entries
     }
 
     fn origin(&self, key: &str) -> String {
@@ -415,5 +485,35 @@ pub fn flatten(prefix: &str, value: &serde_json::Value, visit: &mut impl FnMut(&
     for (name, field) in fields {
         let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         flatten(&key, field, visit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_text_by_its_key_is_taken_as_it_stands() {
+        let given = [
+            ("auth.token_secret", "00000000000012345678901234567890"),
+            ("payment.callback_secret", "true"),
+            ("data_dir", "2026"),
+            ("log.level", "info"),
+            ("auth.token_ttl_s", "60"),
+        ];
+        let given = given.map(|(key, text)| (key.to_owned(), text.to_owned()));
+        let found = words(given.clone().into_iter());
+        assert_eq!(found, given[..3]);
+        let word = Word { key: found[0].0.clone(), text: found[0].1.clone(), metadata: Metadata::default() };
+        let read: Config = Figment::from(Serialized::defaults(Config::default())).merge(word).extract().unwrap();
+        assert_eq!(read.auth.token_secret.unwrap().expose_secret(), given[0].1);
+    }
+
+    #[test]
+    fn a_secret_of_the_wrong_kind_is_refused_without_being_shown() {
+        let given = Serialized::global("auth.token_secret", 4_711_u32);
+        let figment = Figment::from(Serialized::defaults(Config::default())).merge(given);
+        let told = unusable(figment.extract::<Config>().unwrap_err()).to_string();
+        assert!(told.contains("auth.token_secret") && !told.contains("4711"), "{told}");
     }
 }

@@ -1,8 +1,9 @@
 //! `doos doctor`: looks at the machine and the configuration the way an operator would before going live.
 //!
-//! What holds: it changes nothing but a probe file of its own, which it removes; every finding that is not good names
-//! its fix.
+//! What holds: it changes nothing that is stored; a probe file of its own it removes. Every finding that is not good
+//! names its fix.
 
+use doos_adapter_embedded::Books;
 use serde::Serialize;
 use std::fmt;
 use std::fs;
@@ -11,6 +12,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::clock::{ids_ahead_ms, wall_now};
 use crate::config::{Config, Profile};
 use crate::server_file::ServerFile;
 
@@ -72,6 +74,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     });
     findings.extend(examine_disk(&config.data_dir));
     findings.push(examine_clock());
+    findings.extend(examine_ids(&config.data_dir));
     findings.push(examine_open_files());
     findings.push(examine_port(config));
     findings.extend(insecurities(config));
@@ -175,6 +178,23 @@ fn examine_clock() -> Finding {
     Finding::good("clock", format!("{} s since 1970", ms / 1_000))
 }
 
+/// Nothing before the first start.
+fn examine_ids(data_dir: &Path) -> Option<Finding> {
+    let mark = match Books::open(data_dir).and_then(|books| books.id_mark()) {
+        Ok(mark) => mark?,
+        Err(doos_adapter_embedded::Error::Io { .. }) => return None,
+        Err(error) => return Some(Finding::bad("order ids", error.to_string(), "see whether the store starts")),
+    };
+    Some(match ids_ahead_ms(Some(mark), wall_now()) {
+        None => Finding::good("order ids", "not ahead of the clock"),
+        Some(ahead_ms) => Finding::warning(
+            "order ids",
+            format!("issued {} h ahead of the clock", ahead_ms / 3_600_000),
+            "if the clock is right now, nothing: they stay unique and in order, and time catches up; otherwise set it",
+        ),
+    })
+}
+
 fn examine_open_files() -> Finding {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits.lines().find(|line| line.starts_with("Max open files"));
@@ -201,6 +221,29 @@ fn examine_port(config: &Config) -> Finding {
         Ok(_) => Finding::good("port", format!("{} is free", config.listen)),
         Err(error) => {
             Finding::bad("port", format!("{} cannot be taken: {error}", config.listen), "choose another with --listen")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use doos_adapter_embedded::{Options, Store, fold_dir};
+
+    #[tokio::test]
+    async fn ids_that_run_days_ahead_of_the_clock_are_a_warning() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(examine_ids(dir.path()).is_none(), "there is no store yet");
+        for (days, expected) in [(0, Level::Good), (9, Level::Warning)] {
+            let running = Store::open_dir(dir.path(), Options::default()).unwrap().spawn().unwrap();
+            let marks = running.store.id_marks();
+            let tenure = marks.take(1).await.unwrap();
+            let ahead = crate::clock::wall_now().plus_millis(days * 86_400_000);
+            marks.raise(tenure, ahead).await.unwrap();
+            running.stop();
+            assert!(fold_dir(dir.path(), Options::default()).unwrap());
+            let finding = examine_ids(dir.path()).unwrap();
+            assert_eq!(finding.level, expected, "{finding}");
         }
     }
 }

@@ -79,8 +79,9 @@ fn extra(config: &Config, app: &Arc<App>, store: &Store) -> Extra {
     let readiness = {
         let store = store.clone();
         Arc::new(move || {
-            let stopped = store.stopped();
-            let ready = stopped.map_or(Ok(()), |cause| Err(format!("the store has stopped: {cause}")));
+            let stopped = store.stopped().map(|cause| format!("the store has stopped: {cause}"));
+            let hindered = || store.hindrance().map(|cause| format!("the store takes no orders just now: {cause}"));
+            let ready = stopped.or_else(hindered).map_or(Ok(()), Err);
             Box::pin(async { ready }) as futures::future::BoxFuture<'static, Result<(), String>>
         })
     };
@@ -105,7 +106,7 @@ fn extra(config: &Config, app: &Arc<App>, store: &Store) -> Extra {
     };
     let exports = !config.tracing.otlp_endpoint.is_empty();
     let build = Build { version: env!("CARGO_PKG_VERSION").to_owned(), ..Build::default() };
-    Extra { readiness, gauges, audit, span: exports.then(span_hook), build }
+    Extra { readiness, gauges, audit, roles: crate::start::role_names(config), span: exports.then(span_hook), build }
 }
 
 /// Gives a request's span its parent, and tells the trace under which our work goes on.
@@ -141,6 +142,12 @@ async fn readings(app: &App, store: &Store) -> Vec<GaugeSample> {
         if let Ok(waiting) = app.ports.inbox.waiting_count(consumer).await {
             add("doos_consumer_waiting_messages", "Messages waiting for another try", &labels, waiting as f64);
         }
+    }
+    for lag in app.feed_lags().await.unwrap_or_default() {
+        let labels = [("projection", lag.name)];
+        add("doos_projection_lag_ms", "Age of the oldest change that a read model lacks", &labels, lag.lag_ms as f64);
+        let filling = f64::from(u8::from(lag.is_walking));
+        add("doos_projection_filling", "Whether a read model has begun anew and lacks orders", &labels, filling);
     }
     if let Ok(parked) = app.ports.inbox.dead_letter_count().await {
         add("doos_dead_letters", "Parked messages", &[], parked as f64);

@@ -33,8 +33,18 @@ pub fn openapi_json() -> String {
 }
 
 /// What an error code means and what to do about it.
-pub fn explain(code: &str) -> Option<&'static str> {
-    doos_gateway::error_page(code)
+#[derive(Debug, serde::Serialize)]
+pub struct Explained {
+    pub code: &'static str,
+    pub status: u16,
+    pub title: &'static str,
+    /// Markdown.
+    pub page: &'static str,
+}
+
+pub fn explain(code: &str) -> Option<Explained> {
+    let (code, status, title) = *doos_app::error_codes::ALL.iter().find(|(known, ..)| *known == code)?;
+    Some(Explained { code, status, title, page: doos_gateway::error_page(code)? })
 }
 
 pub fn error_codes() -> Vec<&'static str> {

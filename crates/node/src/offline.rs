@@ -3,10 +3,12 @@
 use anyhow::{Context, Result, bail};
 use doos_adapter_embedded::{Layout, Running, Store};
 use doos_domain::ids::MessageId;
-use doos_journal::RealDisk;
+use doos_journal::{Disk as _, RealDisk};
 use doos_ports::clock::Clock;
 use doos_ports::inbox::{DeadLetter, Progress, Waiting};
+use serde::Serialize;
 use serde_json::{Value, json};
+use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -43,15 +45,76 @@ fn copy_if_there(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-pub fn inspect_journal(config: &Config, segments: &[String]) -> Result<String> {
+/// What an inspection of the journal saw.
+#[derive(Debug, Serialize)]
+pub struct Inspected {
+    #[serde(skip)]
+    pub text: String,
+    pub sound: bool,
+    pub segments: u64,
+    pub groups: u64,
+    pub records: u64,
+    /// Segments in which something does not hold.
+    pub damaged: Vec<String>,
+    /// The segment into which a running server is writing a group right now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub being_written: Option<String>,
+}
+
+impl fmt::Display for Inspected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        if !self.sound {
+            let (count, of, names) = (self.damaged.len(), self.segments, self.damaged.join(", "));
+            return write!(f, "DAMAGED: {count} of {of} segments: {names}");
+        }
+        write!(f, "sound: {} segments, {} groups, {} records", self.segments, self.groups, self.records)?;
+        match &self.being_written {
+            Some(name) => write!(f, "; a group is being written to {name}"),
+            None => Ok(()),
+        }
+    }
+}
+
+pub fn inspect_journal(config: &Config, segments: &[String]) -> Result<Inspected> {
     let dir = Layout::of(&config.data_dir).journal_dir;
     if !dir.is_dir() {
         bail!("there is no journal in {}", config.data_dir.display());
     }
     let disk = RealDisk::open(&dir).context("the journal cannot be opened")?;
+    // Asked for first: whoever writes now wrote before the look as well.
+    let is_running = ServerFile::read_running(&config.data_dir).is_some();
     let mut text = String::new();
-    doos_journal::inspect(&disk, (!segments.is_empty()).then_some(segments), &mut text)?;
-    Ok(text)
+    let totals = doos_journal::inspect(&disk, (!segments.is_empty()).then_some(segments), &mut text)?;
+    let newest = disk.list()?.into_iter().filter(|name| name.ends_with(".seg")).max();
+    let (mut damaged, mut being_written) = (Vec::new(), None);
+    for (name, is_unfinished) in flawed_segments(&text) {
+        // Only a server that runs excuses a group that is not whole: without one it was cut short, or damaged later.
+        if is_unfinished && is_running && newest.as_deref() == Some(name) {
+            being_written = Some(name.to_owned());
+        } else {
+            damaged.push(name.to_owned());
+        }
+    }
+    anyhow::ensure!(
+        damaged.len() + being_written.iter().len() == usize::try_from(totals.flawed_segments)?,
+        "the inspection counts other flaws than it shows"
+    );
+    let (segments, groups, records) = (totals.segments, totals.groups, totals.records);
+    Ok(Inspected { text, sound: damaged.is_empty(), segments, groups, records, damaged, being_written })
+}
+
+/// The segments marked bad, and whether all that is wrong is an unfinished last group.
+fn flawed_segments(text: &str) -> Vec<(&str, bool)> {
+    let mut flawed = Vec::new();
+    for block in text.split("segment ").skip(1) {
+        let bad = block.lines().filter(|line| line.starts_with("  BAD ")).count();
+        let is_unfinished = bad == 1 && block.contains("\n  nothing valid behind it");
+        if bad > 0 {
+            flawed.push((block.lines().next().unwrap_or_default(), is_unfinished));
+        }
+    }
+    flawed
 }
 
 /// Dead letters, wherever they can be had: from the running server, else from the store.
@@ -169,17 +232,16 @@ fn path_of(id: &str, verb: &str) -> String {
 
 /// One line a letter.
 pub fn letters_text(told: &Value) -> String {
-    let Some(letters) = told["dead_letters"].as_array() else {
-        return serde_json::to_string_pretty(told).unwrap_or_default();
-    };
+    let Some(letters) = told["dead_letters"].as_array() else { return letter_line(told) };
     if letters.is_empty() {
         return "no dead letters".to_owned();
     }
-    let line = |letter: &Value| {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        // The server names a letter by its message; the store's own form has the message with its id inside.
-        let id = if letter["id"].is_string() { text(&letter["id"]) } else { text(&letter["message"]["id"]) };
-        format!("{id}  {}  tries {}  {}", text(&letter["consumer"]), letter["tries"], text(&letter["cause"]))
-    };
-    letters.iter().map(line).collect::<Vec<_>>().join("\n")
+    letters.iter().map(letter_line).collect::<Vec<_>>().join("\n")
+}
+
+pub fn letter_line(letter: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    // The server names a letter by its message; the store's own form has the message with its id inside.
+    let id = if letter["id"].is_string() { text(&letter["id"]) } else { text(&letter["message"]["id"]) };
+    format!("{id}  {}  tries {}  {}", text(&letter["consumer"]), letter["tries"], text(&letter["cause"]))
 }

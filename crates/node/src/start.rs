@@ -1,7 +1,7 @@
 //! Starting, running and ending a node.
 
 use anyhow::{Context, Result};
-use doos_adapter_embedded::{MemoryGate, Running, Store};
+use doos_adapter_embedded::{MemoryGate, Projections, Running, Store};
 use doos_app::App;
 use doos_ports::Ports;
 use doos_ports::clock::Clock;
@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::callbacks::HttpSink;
-use crate::clock::SystemClock;
+use crate::clock::{SystemClock, ids_ahead_ms};
 use crate::config::{Config, Profile};
 use crate::secrets::Secrets;
 use crate::server_file::ServerFile;
@@ -53,9 +53,11 @@ impl Node {
         let listen = listener.local_addr()?;
 
         let store = open_store(&config).await?;
+        warn_of_ids_ahead(&store.store, clock.as_ref())?;
         let provider = Arc::new(Provider::default());
         let carrier = Arc::new(CarrierDesk::default());
-        let ports = ports(&store.store, Arc::clone(&clock), Arc::clone(&provider), Arc::clone(&carrier));
+        let projections = open_projections(&config).await?;
+        let ports = ports(&store.store, projections, Arc::clone(&clock), Arc::clone(&provider), Arc::clone(&carrier));
         let (app, loops) = App::start(ports, config.limits.clone()).await?;
         for flusher in loops {
             beside.spawn(flusher.run);
@@ -108,6 +110,17 @@ impl Node {
             lines.push(finding.to_string());
         }
         lines.join("\n")
+    }
+
+    /// The same for programs.
+    pub fn banner_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "data_dir": self.config.data_dir,
+            "url": format!("http://{}", self.listen),
+            "products": self.products,
+            "findings": doctor::insecurities(&self.config),
+        })
     }
 
     fn first_order(&self, url: &str) -> String {
@@ -174,11 +187,37 @@ async fn open_store(config: &Config) -> Result<Running> {
     }
     if let Some(loss) = &parts.recovery.loss {
         tracing::error!(loss = ?loss, "damage was cut away, and what lay behind it is lost, as accepted");
+        // They may hold what the store has lost; they are filled again from what it has.
+        Projections::forget(&config.data_dir)?;
     }
     Ok(parts.spawn()?)
 }
 
-fn ports(store: &Store, clock: Arc<dyn Clock>, provider: Arc<Provider>, carrier: Arc<CarrierDesk>) -> Ports {
+/// Nothing breaks, but whoever set the clock wrong should know: ids then tell a time that has not come.
+fn warn_of_ids_ahead(store: &Store, clock: &dyn Clock) -> Result<()> {
+    if let Some(ahead_ms) = ids_ahead_ms(store.id_mark().context("cannot read the marks of order ids")?, clock.now()) {
+        tracing::error!(
+            ahead_ms,
+            "order ids were issued far ahead of the clock: it was wrong at an earlier start, or it is wrong now; \
+             see `doos doctor`"
+        );
+    }
+    Ok(())
+}
+
+async fn open_projections(config: &Config) -> Result<Projections> {
+    let (dir, options) = (config.data_dir.clone(), config.projections);
+    let opened = tokio::task::spawn_blocking(move || Projections::open(&dir, options)).await?;
+    opened.with_context(|| format!("cannot open statistics and search in {}", config.data_dir.display()))
+}
+
+fn ports(
+    store: &Store,
+    projections: Projections,
+    clock: Arc<dyn Clock>,
+    provider: Arc<Provider>,
+    carrier: Arc<CarrierDesk>,
+) -> Ports {
     Ports {
         clock,
         id_marks: store.id_marks(),
@@ -193,24 +232,38 @@ fn ports(store: &Store, clock: Arc<dyn Clock>, provider: Arc<Provider>, carrier:
         identities: store.identities(),
         payments: store.payments(),
         shipments: store.shipments(),
+        statistics: projections.statistics,
+        search: projections.search,
         provider,
         carrier,
     }
 }
 
-fn start_roles(config: &Config, app: &Arc<App>, clock: &Arc<dyn Clock>, stop: &CancellationToken) -> JoinSet<()> {
-    let mut roles = JoinSet::new();
+/// The roles that this node runs.
+pub(crate) fn role_names(config: &Config) -> Vec<String> {
     let wanted = |name: &str| config.roles.is_empty() || config.roles.iter().any(|role| role == name);
     let delivers = standins::carrier_options(config).deliver_after_ms.is_some();
-    for name in doos_roles::ALL {
-        // A parcel that never arrives by itself need not be asked after; a process always needs its own ids.
-        let runs = match name {
-            "id-keeper" => true,
-            "deliveries" => wanted(name) && delivers,
-            _ => wanted(name),
-        };
-        let Some(role) = doos_roles::build(name, app).filter(|_| runs) else { continue };
-        roles.spawn(doos_roles::drive(role, Arc::clone(clock), stop.clone().cancelled_owned()));
+    // A parcel that never arrives by itself need not be asked after; a process always needs its own ids.
+    let runs = |name: &&str| match *name {
+        "id-keeper" => true,
+        "deliveries" => wanted(name) && delivers,
+        _ => wanted(name),
+    };
+    doos_roles::ALL.into_iter().filter(runs).map(str::to_owned).collect()
+}
+
+fn start_roles(config: &Config, app: &Arc<App>, clock: &Arc<dyn Clock>, stop: &CancellationToken) -> JoinSet<()> {
+    let mut roles = JoinSet::new();
+    for name in role_names(config) {
+        let Some(role) = doos_roles::build(&name, app) else { continue };
+        let driven = doos_roles::drive(role, Arc::clone(clock), stop.clone().cancelled_owned());
+        if name == "cdc" {
+            // Its engines work on the thread that calls them, and long; requests are not served on that one.
+            let handle = tokio::runtime::Handle::current();
+            roles.spawn_blocking(move || handle.block_on(driven));
+        } else {
+            roles.spawn(driven);
+        }
     }
     if config.demo.life {
         let role = Box::new(doos_roles::DemoLife::new(Arc::clone(app)));

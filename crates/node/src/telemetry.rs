@@ -8,6 +8,7 @@ use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{Protocol, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use std::io::Write as _;
 use std::time::Duration;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -33,6 +34,8 @@ pub struct Telemetry {
 pub fn install(config: &Config) -> Result<Telemetry, Error> {
     let level = EnvFilter::builder().parse(&config.log.level).map_err(|error| Error::Level(error.to_string()))?;
     let text = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Complaining about a log that nobody reads any more would go the same way, and end in a panic.
+    let text = text.log_internal_errors(false);
     let logs = match config.log.format {
         LogFormat::Json => text.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
         LogFormat::Text => text.with_target(false).boxed(),
@@ -72,7 +75,7 @@ impl Drop for Telemetry {
         if let Some(tracer) = self.tracer.take() {
             // A collector that is away must not keep the process from ending, nor is it a reason to fail.
             if let Err(error) = tracer.shutdown_with_timeout(Duration::from_secs(2)) {
-                eprintln!("traces left unsent: {error}");
+                let _ = writeln!(std::io::stderr(), "traces left unsent: {error}");
             }
         }
     }

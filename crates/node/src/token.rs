@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use doos_app::Principal;
 use doos_domain::ids::UserId;
 use doos_ports::clock::Clock;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::clock::SystemClock;
@@ -29,7 +30,12 @@ fn named(name: String) -> Result<String> {
     Ok(name)
 }
 
+/// How long a token may last, in seconds: up to a year, for it cannot be taken back.
+pub const TTL_S: RangeInclusive<u64> = 1..=365 * 24 * 3_600;
+
 pub fn issue(config: &Config, principal: &Principal, ttl_s: u64) -> Result<String> {
+    let (least, most) = (TTL_S.start(), TTL_S.end());
+    anyhow::ensure!(TTL_S.contains(&ttl_s), "a token lasts {least} to {most} seconds (365 days), not {ttl_s}");
     let secrets = Secrets::of(config)?;
     let clock = SystemClock::start();
     let ttl = Duration::from_secs(ttl_s);

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 
-/// A place in what the bus carries, comparable per consumer only.
+/// A place in what the bus carries, comparable per consumer only, and where the engine has no single place to store, per
+/// process only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Position(pub u64);
@@ -25,6 +26,7 @@ pub struct Delivery {
 
 #[async_trait]
 pub trait EventBus: Send + Sync {
+    /// Subscriptions of one consumer may share its messages: only one that is alone sees them all.
     async fn subscribe(&self, consumer: Consumer) -> Result<Box<dyn Subscription>>;
 
     /// Hands messages to the bus; when it returns they are safe there. Where the store's journal is the bus, it has
@@ -44,6 +46,7 @@ pub trait Subscription: Send + Sync {
 
     async fn rewind(&mut self) -> Result<()>;
 
-    /// Tells the broker that everything up to the stored progress is done; the journal needs no telling.
+    /// Tells the broker that everything up to the stored progress is done; the journal needs no telling. The place where
+    /// a broker starts again is the last one it was told, so this follows every stored progress.
     async fn acknowledge(&mut self, position: Position) -> Result<()>;
 }

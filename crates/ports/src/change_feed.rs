@@ -21,6 +21,9 @@ pub trait ChangeFeed: Send + Sync {
     /// The position after the last committed change.
     async fn end(&self) -> Result<Position>;
 
+    /// Every change after this position is still kept. Who stands before it may have missed some.
+    async fn oldest(&self) -> Result<Position>;
+
     /// Changes after `after`, at most `limit`, empty when there is nothing new. A position no longer kept starts at
     /// the oldest that is.
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Changed>>;

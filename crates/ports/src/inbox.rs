@@ -50,13 +50,23 @@ pub struct Progress {
     pub park: Vec<DeadLetter>,
     /// Waiting or parked messages that are done now.
     pub settled: Vec<MessageId>,
+    /// Every message that needs nothing more from this consumer, read just now or waited for: its sender is told.
+    pub done: Vec<MessageId>,
     /// Messages to other contexts that this progress causes.
     pub outgoing: Vec<Message>,
 }
 
 impl Progress {
     pub const fn new(consumer: Consumer) -> Self {
-        Self { consumer, position: None, wait: Vec::new(), park: Vec::new(), settled: Vec::new(), outgoing: Vec::new() }
+        Self {
+            consumer,
+            position: None,
+            wait: Vec::new(),
+            park: Vec::new(),
+            settled: Vec::new(),
+            done: Vec::new(),
+            outgoing: Vec::new(),
+        }
     }
 
     pub const fn is_empty(&self) -> bool {
@@ -64,6 +74,7 @@ impl Progress {
             && self.wait.is_empty()
             && self.park.is_empty()
             && self.settled.is_empty()
+            && self.done.is_empty()
             && self.outgoing.is_empty()
     }
 }

@@ -21,7 +21,10 @@ pub mod order_store;
 pub mod outbox;
 pub mod outside;
 pub mod payment_book;
+pub mod projection;
+pub mod search;
 pub mod shipment_store;
+pub mod statistics;
 pub mod stock_gate;
 pub mod stock_ledger;
 
@@ -48,6 +51,8 @@ pub struct Ports {
     pub identities: Arc<dyn identity_store::IdentityStore>,
     pub payments: Arc<dyn payment_book::PaymentBook>,
     pub shipments: Arc<dyn shipment_store::ShipmentStore>,
+    pub statistics: Arc<dyn statistics::Statistics>,
+    pub search: Arc<dyn search::SearchIndex>,
     pub provider: Arc<dyn outside::PaymentProvider>,
     pub carrier: Arc<dyn outside::Carrier>,
 }

@@ -6,6 +6,7 @@
 //!
 //! What must never happen: a decision in here (those are in `domain` and `app`), or a role that knows another.
 
+mod cdc;
 mod consumer;
 mod demo_life;
 mod drive;
@@ -14,6 +15,7 @@ mod relay;
 mod shipping;
 mod timeouts;
 
+pub use cdc::Cdc;
 pub use demo_life::DemoLife;
 pub use drive::drive;
 pub use id_keeper::IdKeeper;
@@ -45,8 +47,8 @@ pub trait Role: Send {
 }
 
 /// The names of all roles that a node can run, in the order of an order's life.
-pub const ALL: [&str; 8] =
-    ["order", "inventory", "payment", "shipping", "relay", "timeouts", "deliveries", "id-keeper"];
+pub const ALL: [&str; 9] =
+    ["order", "inventory", "payment", "shipping", "relay", "timeouts", "deliveries", "cdc", "id-keeper"];
 
 /// Builds one role by name.
 pub fn build(name: &str, app: &Arc<App>) -> Option<Box<dyn Role>> {
@@ -59,6 +61,7 @@ pub fn build(name: &str, app: &Arc<App>) -> Option<Box<dyn Role>> {
         "relay" => Box::new(Relay::new(app)),
         "timeouts" => Box::new(Timeouts::new(app)),
         "deliveries" => Box::new(Deliveries::new(app)),
+        "cdc" => Box::new(Cdc::new(app)),
         "id-keeper" => Box::new(IdKeeper::new(app)),
         _ => return None,
     })

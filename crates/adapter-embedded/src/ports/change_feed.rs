@@ -56,6 +56,11 @@ impl ChangeFeed for Feed {
         Ok(Position(self.shared.applied()))
     }
 
+    async fn oldest(&self) -> Result<Position> {
+        self.shared.check_running()?;
+        Ok(Position(self.shared.reader.oldest()))
+    }
+
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Changed>> {
         self.shared.check_running()?;
         if limit == 0 {

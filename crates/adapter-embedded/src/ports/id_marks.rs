@@ -18,9 +18,9 @@ pub(crate) struct Marks {
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Mark {
+pub(crate) struct Mark {
     epoch: u64,
-    mark: Timestamp,
+    pub mark: Timestamp,
 }
 
 impl Marks {

@@ -18,6 +18,7 @@ use crate::shared::Shared;
 use crate::store::Store;
 use crate::unit::Refused;
 
+pub(crate) use id_marks::Mark;
 pub use outbox::NoOutbox;
 
 /// One engine for each port.

@@ -196,6 +196,7 @@ impl<H: Handler> Consumption<H> {
         for (item, verdict) in line.first.iter().zip(verdicts) {
             match verdict {
                 Verdict::Done => {
+                    progress.done.push(item.message.id.clone());
                     if item.was_waiting {
                         progress.settled.push(item.message.id.clone());
                     }

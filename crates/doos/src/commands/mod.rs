@@ -10,25 +10,28 @@ use serde_json::json;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command, ConfigCommand, Global, Profile};
+use crate::say;
 
 pub fn run(cli: Cli) -> Result<ExitCode> {
     let global = &cli.global;
     match cli.command {
         None => serve::serve(global, cli.bare, true),
         Some(Command::Serve(serve)) => serve::serve(global, serve, false),
-        Some(Command::Token(token)) => offline::token(&load(global)?, token),
+        Some(Command::Token(token)) => offline::token(&load(global)?, token, global.output),
         Some(Command::Doctor) => offline::doctor(&load(global)?, global.output),
         Some(Command::Audit { repair }) => offline::audit(&load(global)?, repair, global.output),
-        Some(Command::Backup { dir }) => offline::backup(&load(global)?, &dir),
+        Some(Command::Backup { dir }) => offline::backup(&load(global)?, &dir, global.output),
         Some(Command::Dlq(verb)) => dlq::dlq(&load(global)?, verb, global.output),
-        Some(Command::Journal(verb)) => offline::journal(&load(global)?, verb),
+        Some(Command::Journal(verb)) => offline::journal(&load(global)?, verb, global.output),
         Some(Command::Config(ConfigCommand::Print)) => {
-            println!("{}", load(global)?.print());
+            let loaded = load(global)?;
+            say::either(global.output, &loaded.to_json(), loaded.print())?;
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Explain { code }) => offline::explain(&code),
+        Some(Command::Explain { code }) => offline::explain(&code, global.output),
         Some(Command::Openapi) => {
-            print!("{}", doos_node::openapi_json());
+            // JSON in either form, and to the byte what is checked in.
+            say::text(doos_node::openapi_json().trim_end())?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -2,12 +2,14 @@
 
 use anyhow::{Context, Result, bail};
 use doos_node::config::Loaded;
+use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::{Journal, Output, Token};
+use crate::say;
 
-pub fn token(loaded: &Loaded, token: Token) -> Result<ExitCode> {
+pub fn token(loaded: &Loaded, token: Token, output: Output) -> Result<ExitCode> {
     let ttl_s = token.ttl_s.unwrap_or(loaded.config.auth.token_ttl_s);
     let principal = match (token.who.user, token.who.service, token.who.operator) {
         (Some(user), ..) => doos_node::token::customer(user)?,
@@ -15,19 +17,15 @@ pub fn token(loaded: &Loaded, token: Token) -> Result<ExitCode> {
         (.., Some(operator)) => doos_node::token::operator(operator)?,
         _ => bail!("name a user, a service or an operator"),
     };
-    println!("{}", doos_node::token::issue(&loaded.config, &principal, ttl_s)?);
+    let token = doos_node::token::issue(&loaded.config, &principal, ttl_s)?;
+    say::either(output, &json!({ "token": token }), &token)?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub fn doctor(loaded: &Loaded, output: Output) -> Result<ExitCode> {
     let findings = doos_node::doctor::examine(&loaded.config);
-    if output == Output::Json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
-    } else {
-        for finding in &findings {
-            println!("{finding}");
-        }
-    }
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    say::either(output, &findings, lines.join("\n"))?;
     let bad = findings.iter().any(|finding| finding.is_bad());
     Ok(if bad { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
@@ -38,30 +36,28 @@ pub fn audit(loaded: &Loaded, repair: bool, output: Output) -> Result<ExitCode> 
     } else {
         doos_node::audit::run(&loaded.config).context("the books cannot be read")?
     };
-    if output == Output::Json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        println!("{report}");
-    }
+    say::either(output, &report, &report)?;
     Ok(if report.balances() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-pub fn backup(loaded: &Loaded, dir: &Path) -> Result<ExitCode> {
+pub fn backup(loaded: &Loaded, dir: &Path, output: Output) -> Result<ExitCode> {
     let cut = doos_node::offline::backup(&loaded.config, dir).context("the backup was not made")?;
-    println!("backed up to {} at journal position {cut}; start from it with --data-dir", dir.display());
+    let words = format!("backed up to {} at journal position {cut}; start from it with --data-dir", dir.display());
+    say::either(output, &json!({ "directory": dir, "position": cut }), words)?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn journal(loaded: &Loaded, verb: Journal) -> Result<ExitCode> {
+pub fn journal(loaded: &Loaded, verb: Journal, output: Output) -> Result<ExitCode> {
     let Journal::Inspect { segments } = verb;
-    print!("{}", doos_node::offline::inspect_journal(&loaded.config, &segments)?);
-    Ok(ExitCode::SUCCESS)
+    let inspected = doos_node::offline::inspect_journal(&loaded.config, &segments)?;
+    say::either(output, &inspected, &inspected)?;
+    Ok(if inspected.sound { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-pub fn explain(code: &str) -> Result<ExitCode> {
-    let Some(page) = doos_node::explain(code) else {
+pub fn explain(code: &str, output: Output) -> Result<ExitCode> {
+    let Some(explained) = doos_node::explain(code) else {
         bail!("there is no error code `{code}`; the codes are: {}", doos_node::error_codes().join(", "));
     };
-    println!("{page}");
+    say::either(output, &explained, explained.page)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use super::load_with;
 use crate::cli::{Global, Serve};
+use crate::say;
 
 /// `bare` is the call without a verb, whose reader may be seeing this for the first time.
 pub fn serve(global: &Global, serve: Serve, bare: bool) -> Result<ExitCode> {
@@ -29,7 +30,7 @@ pub fn serve(global: &Global, serve: Serve, bare: bool) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
         let node = Node::start(config).await?;
-        println!("{}", node.banner(bare));
+        say::either(global.output, &node.banner_json(), node.banner(bare))?;
         node.run_until_told().await
     })?;
     Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ const PAGE_SIZE = 100;
 const PAGES_MAX = 5;
 const LOW_STOCK = 20;
 const QUANTITY_MAX = 1_000_000;
+const NO_PICTURE = "/assets/common/no-picture.svg";
 
 export async function loadProducts(language) {
   const products = [];
@@ -32,6 +33,14 @@ function stockLine(product, voice) {
   return el("span", { class: free <= LOW_STOCK ? "stock low" : "stock" }, voice.t("free", { count }));
 }
 
+/** A product without a picture, or with one that cannot be loaded, shows the drawing of a parcel instead. */
+function picture(product) {
+  const standIn = ({ currentTarget }) => {
+    if (currentTarget.getAttribute("src") !== NO_PICTURE) currentTarget.src = NO_PICTURE;
+  };
+  return el("img", { src: product.picture || NO_PICTURE, alt: "", width: 480, height: 360, loading: "lazy", onerror: standIn });
+}
+
 function card(product, { voice, user, quantity, buy }) {
   const gone = product.stock?.free === 0;
   const amount = el("input", {
@@ -48,7 +57,7 @@ function card(product, { voice, user, quantity, buy }) {
     button.disabled = gone;
   };
   return el("li", { class: gone ? "product gone" : "product", dataset: { product: product.product_id } },
-    el("img", { src: product.picture, alt: "", width: 480, height: 360, loading: "lazy" }),
+    picture(product),
     el("div", { class: "text" }, el("h2", {}, product.name), el("p", {}, product.description ?? "")),
     el("div", { class: "facts" }, el("span", { class: "price" }, money(product.price, voice.language)), stockLine(product, voice)),
     el("form", { class: "buy", novalidate: true, onsubmit: order }, amount, button));

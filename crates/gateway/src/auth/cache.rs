@@ -5,7 +5,6 @@
 //!
 //! What must never happen: a refused token in here; callers could fill it at will.
 
-use doos_app::Principal;
 use doos_domain::time::Timestamp;
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -34,7 +33,7 @@ impl TokenCache {
         Self { shards: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new(), generation_len_max }
     }
 
-    pub fn find(&self, token: &str, now: Timestamp) -> Option<Principal> {
+    pub fn find(&self, token: &str, now: Timestamp) -> Option<Bearer> {
         let mut shard = self.shard(token);
         let known = match shard.young.get(token) {
             Some(bearer) => bearer.clone(),
@@ -48,7 +47,7 @@ impl TokenCache {
             shard.young.remove(token);
             return None;
         }
-        Some(known.principal)
+        Some(known)
     }
 
     pub fn store(&self, token: &str, bearer: Bearer) {
@@ -82,6 +81,7 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use doos_app::Principal;
 
     fn bearer(expires_ms: i64) -> Bearer {
         Bearer { principal: Principal::Demo, expires_at: Timestamp::from_millis(expires_ms) }

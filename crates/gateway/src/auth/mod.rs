@@ -3,59 +3,100 @@
 //! What holds: a bad token is refused wherever it is sent, also where none would be needed. Without one, a caller of a
 //! node in profile dev that listens on loopback is the demo principal; everybody else is told that a token is missing.
 //!
+//! A browser's pages send the token as a cookie instead (`session.rs`).
+//!
 //! What must never happen: the demo principal lent to a web page from elsewhere. Browsers reach loopback too, so a call
 //! of another site's page, or one addressed to a name that is not this machine, does not count as local.
 
 mod cache;
+mod session;
 mod token;
 
-pub use token::{IssueError, issue_token};
+pub use session::set_cookie;
+pub use token::{Bearer, IssueError, issue_token};
 
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use doos_app::Principal;
 use doos_domain::time::Timestamp;
 use secrecy::SecretString;
+use std::time::Duration;
 
 use crate::problem::{Problem, Result};
 
 pub struct Authenticator {
+    key: SecretString,
     verifier: token::Verifier,
     cache: cache::TokenCache,
 }
 
 impl Authenticator {
     pub fn new(key: &SecretString, cache_len_max: usize) -> Self {
-        Self { verifier: token::Verifier::new(key), cache: cache::TokenCache::new(cache_len_max) }
+        let (verifier, cache) = (token::Verifier::new(key), cache::TokenCache::new(cache_len_max));
+        Self { key: key.clone(), verifier, cache }
     }
 
     /// `local` says whether this listener lends the demo principal at all.
     pub fn identify(&self, headers: &HeaderMap, uri: &Uri, local: bool, now: Timestamp) -> Result<Principal> {
-        match headers.get(AUTHORIZATION) {
-            Some(sent) => self.bearer(sent, now),
+        if let Some(sent) = headers.get(AUTHORIZATION) {
+            return self.bearer(sent, now);
+        }
+        let session = session::token(headers, uri).and_then(|token| self.verify(token, now).ok());
+        match session {
+            Some(bearer) => Ok(bearer.principal),
             None if local => demo(headers, uri),
             None => Err(missing("send `Authorization: Bearer …`")),
         }
     }
 
-    fn bearer(&self, sent: &HeaderValue, now: Timestamp) -> Result<Principal> {
-        let invalid = || challenge(Problem::new("token_invalid", "the bearer token is not valid"));
-        let text = sent.to_str().map_err(|_| invalid())?;
-        let (scheme, token) = text.split_once(' ').ok_or_else(invalid)?;
-        let token = token.trim();
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(invalid());
-        }
-        if let Some(principal) = self.cache.find(token, now) {
-            return Ok(principal);
+    /// Whose token this is, and until when.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Bearer> {
+        if let Some(known) = self.cache.find(token, now) {
+            return Ok(known);
         }
         let bearer = self.verifier.verify(token, now).map_err(|error| {
             tracing::debug!(%error, "token refused");
             invalid()
         })?;
-        let principal = bearer.principal.clone();
-        self.cache.store(token, bearer);
-        Ok(principal)
+        self.cache.store(token, bearer.clone());
+        Ok(bearer)
+    }
+
+    /// A token for a session; `number` makes its id unique.
+    pub fn issue(
+        &self,
+        principal: &Principal,
+        now: Timestamp,
+        ttl: Duration,
+        number: u64,
+    ) -> std::result::Result<String, IssueError> {
+        issue_token(&self.key, principal, now, ttl, number)
+    }
+
+    /// Whether this call could be the demo principal's, whatever else it sends.
+    pub fn check_demo(&self, headers: &HeaderMap, uri: &Uri, local: bool) -> Result<()> {
+        if !local {
+            let detail = "here a token is needed to log in; names alone do in profile dev on the same machine";
+            return Err(Problem::new("forbidden", detail));
+        }
+        demo(headers, uri).map(drop)
+    }
+
+    /// Refuses a call that the page of another site makes.
+    pub fn check_own_page(&self, headers: &HeaderMap, uri: &Uri) -> Result<()> {
+        if session::is_own_page(headers, uri) {
+            return Ok(());
+        }
+        Err(Problem::new("forbidden", "a page of another site may not do that"))
+    }
+
+    fn bearer(&self, sent: &HeaderValue, now: Timestamp) -> Result<Principal> {
+        let text = sent.to_str().map_err(|_| invalid())?;
+        let (scheme, token) = text.split_once(' ').ok_or_else(invalid)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(invalid());
+        }
+        self.verify(token.trim(), now).map(|bearer| bearer.principal)
     }
 }
 
@@ -88,6 +129,10 @@ fn is_this_machine(authority: &str) -> bool {
 
 fn missing(advice: &str) -> Problem {
     challenge(Problem::new("token_missing", advice))
+}
+
+fn invalid() -> Problem {
+    challenge(Problem::new("token_invalid", "the bearer token is not valid"))
 }
 
 fn challenge(problem: Problem) -> Problem {

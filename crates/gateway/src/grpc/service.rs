@@ -122,7 +122,7 @@ impl Orders {
             )),
         };
         let open = rest::stream::enter(&self.state)?;
-        let listener = self.state.hub.listen(audience, after).await.map_err(doos_app::Error::from)?;
+        let listener = self.state.hub.listen(audience, after).await?;
         Ok(Watch { state: Arc::clone(&self.state), listener, _open: open })
     }
 }

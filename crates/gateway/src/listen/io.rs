@@ -2,7 +2,8 @@
 //!
 //! What holds: [`Activity`] is updated by the stream and by the requests on it, and read by a watch that ends the
 //! connection once a deadline has passed: for the header, for doing nothing, for not taking the answer. Times are
-//! milliseconds on the application's monotonic clock.
+//! milliseconds on the application's monotonic clock. The one thing changed on its way is the HTTP library's own empty
+//! refusal, which gets its body here.
 
 use doos_ports::clock::Clock;
 use std::pin::Pin;
@@ -11,6 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::refusal;
+use crate::trace::Trace;
 
 const NEVER: u64 = u64::MAX;
 /// HTTP/2 connections open with this, and then carry frames that are no requests.
@@ -68,6 +72,27 @@ impl Activity {
         let _ = self.header_since_ms.compare_exchange(NEVER, now, Ordering::AcqRel, Ordering::Relaxed);
     }
 
+    pub fn draining(&self, grace_ms: u64) -> Draining {
+        Draining { since_ms: millis(&*self.clock), grace_ms }
+    }
+
+    /// How long until a connection without a request is to be closed while the node stops; `None` once it is.
+    pub fn drain_left(&self, draining: Draining) -> Option<Duration> {
+        let grace = Duration::from_millis(draining.grace_ms);
+        let is_writing = self.stalled_since_ms.load(Ordering::Acquire) != NEVER;
+        if self.in_flight.load(Ordering::Acquire) > 0 || is_writing {
+            return Some(grace);
+        }
+        let quiet = self.quiet_since_ms.load(Ordering::Acquire).max(draining.since_ms);
+        let left = quiet.saturating_add(draining.grace_ms).saturating_sub(millis(&*self.clock));
+        (left > 0).then(|| Duration::from_millis(left))
+    }
+
+    /// What is written now is no answer to a request.
+    fn is_between_requests(&self) -> bool {
+        self.in_flight.load(Ordering::Acquire) == 0 && !self.is_http2.load(Ordering::Acquire)
+    }
+
     fn wrote(&self, moved: bool) {
         if moved {
             self.stalled_since_ms.store(NEVER, Ordering::Release);
@@ -95,6 +120,13 @@ impl Activity {
     }
 }
 
+/// When a node began to stop, and how long it waits for requests that have not arrived whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Draining {
+    since_ms: u64,
+    grace_ms: u64,
+}
+
 /// A request in flight; dropped when the last byte of its answer is on its way.
 pub struct InFlight(Arc<Activity>);
 
@@ -113,11 +145,40 @@ fn millis(clock: &dyn Clock) -> u64 {
 pub struct Watched<S> {
     stream: S,
     activity: Arc<Activity>,
+    /// Goes out instead of an empty refusal, and how much of it has gone.
+    instead: Option<(Vec<u8>, usize)>,
 }
 
 impl<S> Watched<S> {
     pub const fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
+        Self { stream, activity, instead: None }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Watched<S> {
+    /// Whether something else goes out for these bytes.
+    fn speaks_instead(&mut self, buf: &[u8]) -> bool {
+        if self.instead.is_none() && refusal::may_be(buf) && self.activity.is_between_requests() {
+            let trace = Trace::arriving(None, &*self.activity.clock);
+            self.instead = refusal::in_full(buf, &trace.trace_id()).map(|reply| (reply, 0));
+        }
+        self.instead.is_some()
+    }
+
+    /// All of it goes out before the bytes it stands for count as written.
+    fn poll_instead(&mut self, cx: &mut Context<'_>, written: usize) -> Poll<std::io::Result<usize>> {
+        while let Some((reply, gone)) = &mut self.instead {
+            let polled = Pin::new(&mut self.stream).poll_write(cx, &reply[*gone..]);
+            self.activity.wrote(polled.is_ready());
+            match std::task::ready!(polled)? {
+                0 => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
+                count => *gone += count,
+            }
+            if *gone == reply.len() {
+                self.instead = None;
+            }
+        }
+        Poll::Ready(Ok(written))
     }
 }
 
@@ -134,6 +195,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        if self.speaks_instead(buf) {
+            return self.poll_instead(cx, buf.len());
+        }
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.activity.wrote(polled.is_ready());
         polled
@@ -144,6 +208,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         cx: &mut Context<'_>,
         bufs: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
+        if let Some(first) = bufs.iter().find(|buf| !buf.is_empty())
+            && self.speaks_instead(first)
+        {
+            return self.poll_instead(cx, first.len());
+        }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.activity.wrote(polled.is_ready());
         polled

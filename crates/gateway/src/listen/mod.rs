@@ -1,14 +1,18 @@
 //! The accept loop: connections in, requests to the exchange, a drain that ends.
 //!
 //! What holds: there are never more connections than allowed, and each has deadlines for its headers, for idling and
-//! for not taking its answers. When `stop` is called the loop accepts no more, connections finish what they have, and
-//! whatever is still open at the end of the drain is cut off.
+//! for not taking its answers. When `stop` is called the loop accepts no more, idle connections end at once, a request
+//! that has not arrived whole has a short grace, what is being worked on is finished, and whatever is still open at the
+//! end of the drain is cut off.
 //!
 //! What must never happen: a connection's failure that reaches the loop; a task that outlives the drain.
 
+mod arriving;
 mod body;
 mod io;
+mod refusal;
 
+pub use arriving::{Arriving, Overdue};
 pub use body::Reply;
 pub use io::{Activity, InFlight};
 
@@ -39,6 +43,7 @@ pub struct Doors {
     pub exchange: Arc<Exchange>,
     builder: auto::Builder<TokioExecutor>,
     deadlines: io::Deadlines,
+    drain_grace_ms: u64,
     places: Arc<Semaphore>,
     /// Cut whatever is still open.
     cut: CancellationToken,
@@ -66,7 +71,8 @@ impl Doors {
             write_ms: options.write_timeout_ms,
         };
         let places = Arc::new(Semaphore::new(options.connections_max));
-        Self { exchange, builder, deadlines, places, cut: CancellationToken::new() }
+        let drain_grace_ms = options.drain_receive_timeout_ms;
+        Self { exchange, builder, deadlines, drain_grace_ms, places, cut: CancellationToken::new() }
     }
 
     /// Ends every connection at once; the drain's last word.
@@ -129,17 +135,22 @@ impl Doors {
         });
         let connection = self.builder.serve_connection_with_upgrades(stream, service);
         let mut connection = std::pin::pin!(connection);
-        let mut stopping = false;
+        let mut draining = None;
         loop {
-            let Some(left) = activity.time_left(self.deadlines) else {
+            let left = activity.time_left(self.deadlines);
+            let left = left.and_then(|left| match draining {
+                Some(draining) => activity.drain_left(draining).map(|drained| drained.min(left)),
+                None => Some(left),
+            });
+            let Some(left) = left else {
                 tracing::debug!("connection closed at a deadline");
                 return;
             };
             tokio::select! {
                 biased;
                 () = self.cut.cancelled() => return,
-                () = stop.cancelled(), if !stopping => {
-                    stopping = true;
+                () = stop.cancelled(), if draining.is_none() => {
+                    draining = Some(activity.draining(self.drain_grace_ms));
                     connection.as_mut().graceful_shutdown();
                 }
                 ended = connection.as_mut() => {

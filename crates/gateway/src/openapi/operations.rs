@@ -57,6 +57,7 @@ const WRITE_CODES: &[&str] = &[
     "idempotency_key_invalid",
     "idempotency_key_reused",
     "in_progress",
+    "not_ready",
     "overloaded",
     "outcome_unknown",
 ];
@@ -93,8 +94,10 @@ const LIVE: &str = "Live";
 const CATALOGUE: &str = "Catalogue";
 const STOCK: &str = "Stock";
 const PAYMENT: &str = "Payment";
+const SESSION: &str = "Session";
 const OPERATOR: &str = "Operator";
 const NODE: &str = "Node";
+const STATISTICS: &str = "Statistics";
 
 pub const TAGS: &[(&str, &str)] = &[
     (
@@ -106,7 +109,9 @@ pub const TAGS: &[(&str, &str)] = &[
     (CATALOGUE, "What is sold, at which price. Operators change it."),
     (STOCK, "What is there: received − written off = free + held + sold, at every instant."),
     (PAYMENT, "What the payment provider tells us."),
-    (OPERATOR, "Messages, dead letters, the books. For operators only."),
+    (SESSION, "Who is calling, and a browser's log-in."),
+    (STATISTICS, "Sums over all orders, right to the unit, a moment behind them. For everybody but customers."),
+    (OPERATOR, "Finding orders, messages, dead letters, the books. For operators only."),
     (NODE, "Whether it lives, what it counts, this document."),
 ];
 
@@ -138,6 +143,10 @@ const fn json(status: u16, description: &'static str, schema: &'static str) -> A
 
 const fn text(description: &'static str, content: &'static str) -> Answer {
     Answer { status: 200, description, content: Some(content), schema: None, headers: &[] }
+}
+
+const fn text_with(status: u16, description: &'static str, content: &'static str) -> Answer {
+    Answer { status, description, content: Some(content), schema: None, headers: &[] }
 }
 
 const PLACED: Answer = Answer {
@@ -346,7 +355,7 @@ pub const OPERATIONS: &[Operation] = &[
             text("The stream.", "text/event-stream"),
             Answer { status: 101, description: "The WebSocket is open.", content: None, schema: None, headers: &[] },
         ],
-        codes: &["stream_limit", "invalid_request", "user_invalid", "name_unknown", "forbidden"],
+        codes: &["stream_limit", "position_unknown", "invalid_request", "user_invalid", "name_unknown", "forbidden"],
         ..NOTHING
     },
     Operation {
@@ -385,7 +394,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "One product with its stock.",
         parameters: &[PRODUCT_ID, LANGUAGE],
         answers: &[json(200, "The product.", "Product")],
-        codes: &["not_found", "product_unknown"],
+        codes: &["not_found", "product_unknown", "invalid_request"],
         ..NOTHING
     },
     Operation {
@@ -432,7 +441,63 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "What has moved a product's stock.",
         parameters: &[PRODUCT_ID, PAGE_SIZE],
         answers: &[json(200, "The newest movements.", "MovementList")],
-        codes: &["forbidden", "not_found", "invalid_page"],
+        codes: &["forbidden", "not_found", "invalid_page", "invalid_request"],
+        ..NOTHING
+    },
+    Operation {
+        method: "get",
+        path: "/v1/users/me",
+        id: "whoAmI",
+        tag: SESSION,
+        summary: "Who is calling.",
+        answers: &[json(200, "The caller, as its token or session says.", "Me")],
+        kind: Kind::Read,
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: "/v1/auth/login",
+        id: "logIn",
+        tag: SESSION,
+        summary: "Log in with a browser.",
+        description: "Exactly one of `token`, `user` and `operator`. Answers with a cookie that scripts cannot read and \
+            that counts like a bearer token for pages of this node, the WebSocket included. By name alone only in \
+            profile dev, from the same machine.",
+        body: Some("LogIn"),
+        body_required: true,
+        answers: &[json(200, "Logged in; the session is in the cookie.", "Me")],
+        kind: Kind::Open,
+        codes: &[
+            "forbidden",
+            "token_invalid",
+            "token_missing",
+            "name_unknown",
+            "user_invalid",
+            "invalid_json",
+            "invalid_request",
+            "body_too_large",
+            "unsupported_media_type",
+            "request_timeout",
+            "rate_limited",
+            "unavailable",
+        ],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: "/v1/auth/logout",
+        id: "logOut",
+        tag: SESSION,
+        summary: "End the session.",
+        answers: &[Answer {
+            status: 204,
+            description: "The cookie is gone.",
+            content: None,
+            schema: None,
+            headers: &[],
+        }],
+        kind: Kind::Open,
+        codes: &["forbidden", "rate_limited"],
         ..NOTHING
     },
     Operation {
@@ -461,6 +526,7 @@ pub const OPERATIONS: &[Operation] = &[
             "body_too_large",
             "unsupported_media_type",
             "request_timeout",
+            "not_ready",
             "rate_limited",
             "overloaded",
             "unavailable",
@@ -503,6 +569,132 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Give it up for good.",
         kind: Kind::Settle,
         ..LETTER
+    },
+    Operation {
+        path: "/v1/admin/orders/{order_id}/ledger",
+        id: "listOrderMovements",
+        tag: OPERATOR,
+        summary: "What an order has moved in the stock ledger, its return included.",
+        parameters: &[ORDER_ID],
+        answers: &[json(200, "The movements, oldest first.", "MovementList")],
+        codes: &["not_found", "forbidden"],
+        ..NOTHING
+    },
+    Operation {
+        path: "/v1/admin/search",
+        id: "searchOrders",
+        tag: OPERATOR,
+        summary: "Find orders, newest first; all that is given must hold.",
+        description: "`q` means an order's number, a user by number or log-in name, a product by its name, or words of \
+            the address and of parcel numbers; an order that fits one of these is found. Words are found by their \
+            beginning, Chinese anywhere. A page may be short while `next_page_token` says that there is more. For \
+            operators and the demo principal.",
+        parameters: &[
+            query("q", "string", "At most 200 characters."),
+            query("user_id", "string", "Whose orders; a number or a log-in name."),
+            query("product_id", "string", "Orders with a line of it."),
+            query("status", "string", "States by name, repeated or separated by commas."),
+            query("from", "string", "Placed at or after this time (RFC 3339)."),
+            query("to", "string", "Placed before this time (RFC 3339)."),
+            PAGE_SIZE,
+            PAGE_TOKEN,
+        ],
+        answers: &[json(200, "The page.", "OrderList")],
+        codes: &["invalid_page", "invalid_request", "user_invalid", "name_unknown", "forbidden"],
+        ..NOTHING
+    },
+    Operation {
+        path: "/v1/admin/system",
+        id: "readSystem",
+        tag: OPERATOR,
+        summary: "How the node is doing: roles, lags, queues, the disk. For operators and the demo principal.",
+        answers: &[json(200, "The state of this moment.", "System")],
+        codes: &["forbidden"],
+        ..NOTHING
+    },
+    Operation {
+        method: "post",
+        path: "/v1/admin/projections:rebuild",
+        id: "rebuildProjections",
+        tag: OPERATOR,
+        summary: "Throw statistics and search away and fill them again from the orders, while everything goes on.",
+        answers: &[text_with(202, "Begun; `/v1/stats/now` says how far it is.", "application/json")],
+        kind: Kind::Settle,
+        codes: &["forbidden"],
+        ..NOTHING
+    },
+    Operation {
+        path: "/v1/stats/sales",
+        id: "readSales",
+        tag: STATISTICS,
+        summary: "Orders and sales by minute, hour or day, for each currency.",
+        description: "A sale is an order whose captured money has not been asked back; it counts in the minute in which \
+            it was paid, and leaves it again when it is refunded. Whole buckets are given, at most 10,000. Minutes are \
+            kept for 2 days, hours for 366, days for ever.",
+        parameters: &[
+            query("step", "string", "`minute`, `hour` or `day`; `hour` if absent. Also `by`."),
+            query("from", "string", "RFC 3339; an hour, a day or thirty days before `to` if absent."),
+            query("to", "string", "RFC 3339; now if absent."),
+        ],
+        answers: &[json(200, "The series.", "SalesSeries")],
+        codes: &["invalid_request", "forbidden"],
+        ..NOTHING
+    },
+    Operation {
+        path: "/v1/stats/top-products",
+        id: "readTopProducts",
+        tag: STATISTICS,
+        summary: "The best sold products of one day, most pieces first.",
+        description: "Days are the shop's own (`projections.utc_offset_minutes`), which the answer tells.",
+        parameters: &[
+            query("day", "string", "`today`, `yesterday` or a date such as 2026-03-01; `today` if absent."),
+            query("limit", "integer", "1 to 100; 10 if absent."),
+            LANGUAGE,
+        ],
+        answers: &[json(200, "The products.", "TopProducts")],
+        codes: &["invalid_request", "forbidden"],
+        ..NOTHING
+    },
+    Operation {
+        path: "/v1/stats/funnel",
+        id: "readFunnel",
+        tag: STATISTICS,
+        summary: "How many orders are in each state.",
+        answers: &[json(200, "The counts.", "Funnel")],
+        codes: &["forbidden"],
+        ..NOTHING
+    },
+    Operation {
+        path: "/v1/stats/summary",
+        id: "readSummary",
+        tag: STATISTICS,
+        summary: "All time, today and yesterday at one glance.",
+        answers: &[json(200, "The sums.", "StatisticsSummary")],
+        codes: &["forbidden"],
+        ..NOTHING
+    },
+    Operation {
+        path: "/v1/stats/now",
+        id: "readNow",
+        tag: STATISTICS,
+        summary: "What changes by the second: rates, today, and how far the sums are behind.",
+        answers: &[json(200, "The sums of this moment.", "StatisticsNow")],
+        codes: &["forbidden"],
+        ..NOTHING
+    },
+    Operation {
+        path: "/v1/stats/stock-alarms",
+        id: "readStockAlarms",
+        tag: STATISTICS,
+        summary: "Products on sale that run low, least first.",
+        parameters: &[
+            query("below", "integer", "Products with less than this free; 20 if absent."),
+            query("limit", "integer", "1 to 100; 20 if absent."),
+            LANGUAGE,
+        ],
+        answers: &[json(200, "The products.", "StockAlarms")],
+        codes: &["invalid_request", "forbidden"],
+        ..NOTHING
     },
     Operation {
         path: "/v1/admin/audit",

@@ -7,6 +7,12 @@ use crate::view::Amount;
 use crate::view::operations::{DeadLetterListView, DeadLetterView, HealthView, MessageListView, MessageView};
 use crate::view::order::{HistoryView, ItemView, MoveView, OrderListView, OrderView, PaymentView};
 use crate::view::product::{MovementListView, MovementView, ProductListView, ProductView, StockView};
+use crate::view::session::MeView;
+use crate::view::statistics::{
+    BucketView, CurrencySalesView, DayView, DiskView, FiguresView, FunnelView, NowView, ProjectionView, QueueView,
+    ReadingView, RoleView, SalesView, StockAlarmView, StockAlarmsView, SummaryView, SystemView, TopProductView,
+    TopProductsView,
+};
 
 pub fn all() -> Map<String, Value> {
     let answers = ComponentsBuilder::new()
@@ -27,6 +33,25 @@ pub fn all() -> Map<String, Value> {
         .schema_from::<DeadLetterView>()
         .schema_from::<DeadLetterListView>()
         .schema_from::<HealthView>()
+        .schema_from::<FiguresView>()
+        .schema_from::<BucketView>()
+        .schema_from::<CurrencySalesView>()
+        .schema_from::<SalesView>()
+        .schema_from::<TopProductView>()
+        .schema_from::<TopProductsView>()
+        .schema_from::<FunnelView>()
+        .schema_from::<DayView>()
+        .schema_from::<SummaryView>()
+        .schema_from::<NowView>()
+        .schema_from::<ProjectionView>()
+        .schema_from::<StockAlarmView>()
+        .schema_from::<StockAlarmsView>()
+        .schema_from::<SystemView>()
+        .schema_from::<RoleView>()
+        .schema_from::<QueueView>()
+        .schema_from::<DiskView>()
+        .schema_from::<ReadingView>()
+        .schema_from::<MeView>()
         .build();
     let mut schemas: Map<String, Value> = answers
         .schemas
@@ -43,7 +68,7 @@ fn id(description: &str, example: &str) -> Value {
     json!({ "type": ["string", "integer"], "description": description, "example": example })
 }
 
-fn requests() -> [(&'static str, Value); 9] {
+fn requests() -> [(&'static str, Value); 10] {
     let quantity = |description: &str| json!({ "type": "integer", "minimum": 1, "maximum": 100_000, "description": description, "example": 2 });
     [
         (
@@ -112,6 +137,17 @@ fn requests() -> [(&'static str, Value); 9] {
                     "event": { "type": "string", "enum": ["captured", "closed", "refunded"] },
                     "refund_id": { "type": "string", "description": "Needed for `refunded`." },
                     "provider_reference": { "type": "string", "maxLength": 200 },
+                }),
+            ),
+        ),
+        (
+            "LogIn",
+            strict(
+                &[],
+                json!({
+                    "token": { "type": "string", "description": "A bearer token." },
+                    "user": { "type": "string", "description": "Profile dev, same machine: a customer's number or log-in name.", "example": "user_123" },
+                    "operator": { "type": "string", "description": "Profile dev, same machine: an operator's name.", "example": "amy" },
                 }),
             ),
         ),

@@ -25,6 +25,9 @@ pub async fn messages(
     Ok(rest::json(StatusCode::OK, view::to_json(&MessageListView { messages: shown })))
 }
 
+/// What can be done to a dead letter.
+const MOVES: &[&str] = &["replay", "discard"];
+
 struct After(MessageId);
 
 impl FromStr for After {
@@ -40,9 +43,9 @@ pub async fn dead_letters(
     Caller(principal): Caller,
     parameters: Parameters,
 ) -> Result<Response<Body>> {
-    let size = paging::size(parameters.get("page_size"), &state.options)?;
+    let size = paging::size(parameters.get("page_size")?, &state.options)?;
     let filter = paging::fingerprint(&["dead-letters"]);
-    let after = paging::after::<After>(parameters.get("page_token").unwrap_or_default(), filter)?;
+    let after = paging::after::<After>(parameters.get("page_token")?.unwrap_or_default(), filter)?;
     // One more than shown tells whether there is a next page.
     let mut letters = state.app.dead_letters(&principal, after.map(|After(id)| id), size + 1).await?;
     let has_more = letters.len() > size;
@@ -60,6 +63,7 @@ pub async fn dead_letter(
     Caller(principal): Caller,
     Segment(id): Segment,
 ) -> Result<Response<Body>> {
+    rest::refuse_to_read_a_move(&id, MOVES)?;
     let letter = state.app.dead_letter(&principal, &MessageId::from_text(id)).await?;
     Ok(rest::json(StatusCode::OK, view::to_json(&DeadLetterView::of(&letter))))
 }
@@ -71,7 +75,7 @@ pub async fn settle_dead_letter(
     Segment(target): Segment,
 ) -> Result<Response<Body>> {
     principal.check_operator()?;
-    let (id, verb) = rest::split_verb(&target).ok_or_else(rest::method_not_allowed)?;
+    let (id, verb) = rest::split_verb(&target).ok_or_else(|| rest::allowed_is(rest::READABLE))?;
     let id = MessageId::from_text(id);
     let app = Arc::clone(&state.app);
     let letter = match verb {

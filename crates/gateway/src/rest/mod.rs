@@ -4,17 +4,20 @@
 //! two. Unknown paths and wrong methods are problems like every other refusal.
 
 pub mod admin;
+pub mod console;
 pub mod operations;
 pub mod orders;
 pub mod pages;
 pub mod payments;
 pub mod products;
+pub mod session;
+pub mod statistics;
 pub mod stock;
 pub mod stream;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use axum::http::header::{ALLOW, CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 use axum::routing::{MethodRouter, get, post};
 use doos_domain::answer::Answer;
@@ -22,10 +25,15 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::assets;
 use crate::problem::Problem;
 use crate::state::State;
 
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// What `Allow` says of a thing that is read, and of a move.
+pub const READABLE: &str = "GET,HEAD";
+const POSTED: &str = "POST";
 
 /// A route's template, under which its requests are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +63,7 @@ fn entry(
 pub fn table() -> Vec<Entry> {
     let mut entries = business();
     entries.extend(back_office());
+    entries.extend(statistics_table());
     entries.extend(operations_table());
     entries.extend([
         entry("/openapi.json", get(pages::openapi), &[("get", "/openapi.json")]),
@@ -107,6 +116,9 @@ fn business() -> Vec<Entry> {
             get(stock::movements),
             &[("get", "/v1/stock/{product_id}/movements")],
         ),
+        entry("/v1/users/me", get(session::me), &[("get", "/v1/users/me")]),
+        entry("/v1/auth/login", post(session::log_in), &[("post", "/v1/auth/login")]),
+        entry("/v1/auth/logout", post(session::log_out), &[("post", "/v1/auth/logout")]),
         entry("/v1/payments/callback", post(payments::callback), &[("post", "/v1/payments/callback")]),
     ]
 }
@@ -129,7 +141,26 @@ fn back_office() -> Vec<Entry> {
                 ("post", "/v1/admin/dead-letters/{id}:discard"),
             ],
         ),
+        entry(
+            "/v1/admin/orders/{order_id}/ledger",
+            get(console::ledger),
+            &[("get", "/v1/admin/orders/{order_id}/ledger")],
+        ),
+        entry("/v1/admin/search", get(console::search), &[("get", "/v1/admin/search")]),
+        entry("/v1/admin/system", get(console::system), &[("get", "/v1/admin/system")]),
+        entry("/v1/admin/projections:rebuild", post(console::rebuild), &[("post", "/v1/admin/projections:rebuild")]),
         entry("/v1/admin/audit", get(admin::audit), &[("get", "/v1/admin/audit")]),
+    ]
+}
+
+fn statistics_table() -> Vec<Entry> {
+    vec![
+        entry("/v1/stats/sales", get(statistics::sales), &[("get", "/v1/stats/sales")]),
+        entry("/v1/stats/top-products", get(statistics::top_products), &[("get", "/v1/stats/top-products")]),
+        entry("/v1/stats/funnel", get(statistics::funnel), &[("get", "/v1/stats/funnel")]),
+        entry("/v1/stats/summary", get(statistics::summary), &[("get", "/v1/stats/summary")]),
+        entry("/v1/stats/now", get(statistics::now), &[("get", "/v1/stats/now")]),
+        entry("/v1/stats/stock-alarms", get(statistics::stock_alarms), &[("get", "/v1/stats/stock-alarms")]),
     ]
 }
 
@@ -160,8 +191,10 @@ fn counted(method: &str) -> &'static str {
 
 /// Everything of the main port but gRPC.
 pub fn router(state: &Arc<State>) -> Router {
-    let files = crate::assets::paths().map(|path| (path, Route::FILES, get(pages::file)));
-    finish(state, table().into_iter().map(|entry| (entry.route.0, entry.route, entry.methods)).chain(files))
+    let files = assets::paths().map(|path| (path, Route::FILES, get(pages::file)));
+    let pages = assets::page_routes().iter().map(|path| (*path, Route::FILES, get(pages::page)));
+    let answered = table().into_iter().map(|entry| (entry.route.0, entry.route, entry.methods));
+    finish(state, answered.chain(files).chain(pages))
 }
 
 /// Only what whoever runs the node looks at.
@@ -191,6 +224,19 @@ fn finish(
 
 pub fn method_not_allowed() -> Problem {
     Problem::new("method_not_allowed", "this path does not know that method")
+}
+
+/// The same of a path whose last part is told apart by us and not by the router, which says the rest itself.
+pub fn allowed_is(methods: &'static str) -> Problem {
+    method_not_allowed().header(ALLOW, HeaderValue::from_static(methods))
+}
+
+/// Refuses to read `ID:VERB`, where the verb is one of these: it can be posted only.
+pub fn refuse_to_read_a_move(target: &str, verbs: &[&str]) -> Result<(), Problem> {
+    match split_verb(target) {
+        Some((_, verb)) if verbs.contains(&verb) => Err(allowed_is(POSTED)),
+        _ => Ok(()),
+    }
 }
 
 fn shortened(path: &str) -> String {

@@ -1,4 +1,4 @@
-//! Pages for people: the plain page, the reference, the pictures, the pages of the error codes.
+//! Pages for people: the web UI, the reference, the pictures, the pages of the error codes.
 //!
 //! What holds: every page goes out under a policy that lets it load only what is served here, and with a tag, so that
 //! a browser asks again and downloads only what changed. `/orders` and `/orders/{id}` are a page for browsers and JSON
@@ -7,7 +7,8 @@
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, Request, State as FromState};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, VARY,
+    X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use axum::response::IntoResponse as _;
@@ -28,6 +29,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub async fn file(uri: Uri, headers: HeaderMap) -> Result<Response<Body>> {
     let asset = assets::find(uri.path()).ok_or_else(|| Problem::not_found("page"))?;
     Ok(serve(asset, &headers))
+}
+
+/// The web UI, which looks at the path by itself.
+pub async fn page(headers: HeaderMap) -> Result<Response<Body>> {
+    let page = assets::find("/").ok_or_else(|| Problem::not_found("page"))?;
+    Ok(serve(page, &headers))
 }
 
 pub async fn openapi() -> Response<Body> {
@@ -79,22 +86,39 @@ fn page_for(headers: &HeaderMap) -> Option<Response<Body>> {
 
 fn vary(answer: Result<Response<Body>>) -> Response<Body> {
     let mut response = answer.unwrap_or_else(|problem| problem.into_response());
-    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    let packs = response.headers().contains_key(VARY);
+    let by = if packs { "Accept, Accept-Encoding" } else { "Accept" };
+    response.headers_mut().insert(VARY, HeaderValue::from_static(by));
     response
 }
 
 fn serve(asset: &'static Asset, sent: &HeaderMap) -> Response<Body> {
-    let etag = HeaderValue::try_from(asset.etag.as_str()).expect("base64 in quotes is visible ASCII");
+    let (body, encoding) = match (asset.br, asset.gz) {
+        (Some(br), _) if negotiate::takes_encoding(sent, "br") => (br, Some("br")),
+        (_, Some(gz)) if negotiate::takes_encoding(sent, "gzip") => (gz, Some("gzip")),
+        _ => (asset.body, None),
+    };
+    // A strong tag names one sequence of bytes, so each encoding has its own.
+    let etag =
+        encoding.map_or_else(|| asset.etag.clone(), |encoding| asset.etag.replacen('"', &format!("\"{encoding}-"), 1));
+    let etag = HeaderValue::try_from(etag).expect("base64 in quotes is visible ASCII");
     let mut response = Response::new(Body::empty());
     if negotiate::has_already(sent, &etag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
-        *response.body_mut() = Body::from(Bytes::from_static(asset.body));
+        *response.body_mut() = Body::from(Bytes::from_static(body));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+        if let Some(encoding) = encoding {
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+        }
     }
     let headers = response.headers_mut();
     headers.insert(ETAG, etag);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let kept = if asset.is_hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(kept));
+    if asset.br.is_some() || asset.gz.is_some() {
+        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));

@@ -28,11 +28,11 @@ pub async fn list(
     parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response<Body>> {
-    let text = parameters.get("q").unwrap_or_default();
-    let category = parameters.get("category");
-    let size = paging::size(parameters.get("page_size"), &state.options)?;
+    let text = parameters.get("q")?.unwrap_or_default();
+    let category = parameters.get("category")?;
+    let size = paging::size(parameters.get("page_size")?, &state.options)?;
     let filter = paging::fingerprint(&["products", text, category.unwrap_or_default()]);
-    let after = paging::after::<ProductId>(parameters.get("page_token").unwrap_or_default(), filter)?;
+    let after = paging::after::<ProductId>(parameters.get("page_token")?.unwrap_or_default(), filter)?;
     // One more than shown tells whether there is a next page.
     let mut found = state.app.products(&Search { text, category, after, limit: size + 1 });
     let has_more = found.len() > size;
@@ -41,7 +41,7 @@ pub async fn list(
     let next_page_token = last.map_or_else(String::new, |last| paging::token(&last.id.to_string(), filter));
     let ids: Vec<ProductId> = found.iter().map(|product| product.id).collect();
     let levels = state.app.stock_levels(&ids).await?;
-    let language = negotiate::language(parameters.get("lang"), &headers);
+    let language = negotiate::language(parameters.get("lang")?, &headers);
     let shown = found.iter().zip(&levels);
     let products = shown.map(|(product, level)| ProductView::of(product, language, level.as_ref())).collect();
     Ok(in_language(rest::json(StatusCode::OK, view::to_json(&ProductListView { products, next_page_token }))))
@@ -57,7 +57,7 @@ pub async fn read(
     let id = product_id(&id)?;
     let product = state.app.catalog.find(id).ok_or_else(|| Problem::from(doos_app::Error::UnknownProduct(id)))?;
     let level = state.app.stock_level(id).await?;
-    let language = negotiate::language(parameters.get("lang"), &headers);
+    let language = negotiate::language(parameters.get("lang")?, &headers);
     let body = view::to_json(&ProductView::of(&product, language, Some(&level)));
     Ok(in_language(rest::json(StatusCode::OK, body)))
 }

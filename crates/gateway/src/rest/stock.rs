@@ -14,6 +14,7 @@ use crate::state::{Caller, State};
 use crate::view::product::{MovementListView, MovementView, StockView, render_stock};
 use crate::{paging, rest, view};
 
+const MOVES: &[&str] = &["receive", "write-off"];
 const QUANTITY_MAX: i64 = 1_000_000_000;
 const REFERENCE_CHARS_MAX: usize = 100;
 
@@ -22,6 +23,7 @@ pub async fn read(
     Caller(_): Caller,
     Segment(id): Segment,
 ) -> Result<Response<Body>> {
+    rest::refuse_to_read_a_move(&id, MOVES)?;
     let id = product_id(&id)?;
     let level = state.app.stock_level(id).await?;
     Ok(rest::json(StatusCode::OK, view::to_json(&StockView::of(id, &level))))
@@ -33,7 +35,7 @@ pub async fn movements(
     Segment(id): Segment,
     parameters: Parameters,
 ) -> Result<Response<Body>> {
-    let size = paging::size(parameters.get("page_size"), &state.options)?;
+    let size = paging::size(parameters.get("page_size")?, &state.options)?;
     let movements = state.app.stock_movements(&principal, product_id(&id)?, size).await?;
     let list = MovementListView { movements: movements.iter().map(MovementView::of).collect() };
     Ok(rest::json(StatusCode::OK, view::to_json(&list)))
@@ -45,7 +47,7 @@ pub async fn adjust(
     Segment(target): Segment,
     payload: Payload,
 ) -> Result<Response<Body>> {
-    let (id, verb) = rest::split_verb(&target).ok_or_else(rest::method_not_allowed)?;
+    let (id, verb) = rest::split_verb(&target).ok_or_else(|| rest::allowed_is(rest::READABLE))?;
     let id = product_id(id)?;
     let adjust: fn(u32) -> Adjustment = match verb {
         "receive" => |quantity| Adjustment::Receive { quantity },

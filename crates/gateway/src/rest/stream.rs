@@ -92,9 +92,10 @@ pub async fn stream(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response<Body>> {
-    let audience = audience(&state, &principal, parameters.get("user_id")).await?;
+    let audience = audience(&state, &principal, parameters.get("user_id")?).await?;
     let sent = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
-    let after = match sent.or_else(|| parameters.get("after")).filter(|text| !text.is_empty()) {
+    let asked = parameters.get("after")?;
+    let after = match sent.or(asked).filter(|text| !text.is_empty()) {
         Some(text) => Some(Position(
             text.parse()
                 .map_err(|_| Problem::new("invalid_request", "resume after the id of an event, as it was sent"))?,
@@ -139,7 +140,7 @@ pub fn enter(state: &State) -> Result<Opened> {
 async fn open(state: &Arc<State>, audience: Audience, after: Option<Position>) -> Result<Feed> {
     let options = &state.options;
     let open = enter(state)?;
-    let listener = state.hub.listen(audience, after).await.map_err(doos_app::Error::from)?;
+    let listener = state.hub.listen(audience, after).await?;
     let every = |every_ms: u64| {
         let mut interval = tokio::time::interval(Duration::from_millis(every_ms));
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -5,6 +5,8 @@
 pub mod operations;
 pub mod order;
 pub mod product;
+pub mod session;
+pub mod statistics;
 
 use doos_domain::money::Money;
 use doos_domain::time::Timestamp;

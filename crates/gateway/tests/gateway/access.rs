@@ -43,6 +43,7 @@ const ROWS: &[Row] = &[
     row("POST", "/v1/orders/{own}:deliver", "", [403, 403, 409, 409, 403]),
     row("POST", "/v1/orders/{own}:pay", "", [200, 404, 409, 409, 409]),
     row("POST", "/v1/orders/123456:cancel", "", [404, 404, 404, 404, 404]),
+    row("GET", "/v1/users/me", "", [200, 200, 200, 200, 200]),
     row("GET", "/v1/products", "", [200, 200, 200, 200, 200]),
     row("GET", "/v1/products/1", "", [200, 200, 200, 200, 200]),
     row("POST", "/v1/products", PRODUCT, [403, 403, 403, 201, 403]),

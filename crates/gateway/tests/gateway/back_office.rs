@@ -208,6 +208,10 @@ async fn the_numbers_carry_the_names_of_the_source_documents() {
     shop.client.post(&format!("/v1/orders/{id}:pay"), "").await;
     shop.client.until(&id, "shipped").await;
     let numbers = shop.client.get("/metrics").await;
+    let called = "route=\"/v1/orders\",method=\"POST\"";
+    assert!(numbers.text.contains(called) && !numbers.text.contains("route=\"/v1/products\""), "{}", numbers.text);
+    assert!(!numbers.text.contains(&format!("{called},status=\"5xx\"")), "{}", numbers.text);
+    assert!(numbers.text.len() < 20_000, "{} bytes", numbers.text.len());
     assert!(numbers.header("content-type").starts_with("application/openmetrics-text"));
     for line in [
         "app_order_placed_total 1",

@@ -100,7 +100,39 @@ async fn a_body_may_be_as_large_as_the_limit_and_not_a_byte_larger() {
 async fn a_header_that_is_too_large_is_refused() {
     let shop = open().await;
     let answer = shop.client.get_with("/livez", "x-large", &"x".repeat(40 << 10)).await;
-    assert_eq!(answer.status, 431);
+    answer.problem("header_too_large");
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_with_a_problem() {
+    let shop = open().await;
+    let answered = "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for (before, bytes) in [
+        ("", "nonsense\r\n\r\n"),
+        ("", "GET /livez HTTP/7\r\n\r\n"),
+        ("", "GET /livez HTTP/1.1\r\nno colon\r\n\r\n"),
+        ("", "GET /livez HTTP/1.1\r\nhost: localhost\r\ncontent-length: many\r\n\r\n"),
+        ("", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}"),
+        (answered, "and then nonsense\r\n\r\n"),
+    ] {
+        let mut stream = connect(&shop).await;
+        if !before.is_empty() {
+            stream.write_all(before.as_bytes()).await.unwrap();
+            let mut read = Vec::new();
+            while !read.ends_with(b"}") {
+                read.push(soon(stream.read_u8()).await.unwrap());
+            }
+        }
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        let answer = rest(&mut stream).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{bytes:?}: {answer}"));
+        assert!(head.starts_with("HTTP/1.1 400 "), "{bytes:?}: {head}");
+        assert!(head.contains("content-type: application/problem+json"), "{bytes:?}: {head}");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{bytes:?}: {head}");
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(problem["code"], "malformed_request", "{bytes:?}");
+        assert!(head.contains(problem["trace_id"].as_str().unwrap()), "{bytes:?}: {head}");
+    }
 }
 
 #[tokio::test]
@@ -161,6 +193,82 @@ async fn a_call_in_flight_is_finished_before_the_node_stops() {
     soon(async { while TcpStream::connect(shop.address).await.is_ok() {} }).await;
     shop.gate.add_permits(1);
     assert_eq!(soon(call).await.unwrap().status, 201);
+    assert_eq!(shop.stop().await.cut, 0);
+}
+
+#[tokio::test]
+async fn a_drain_does_not_wait_for_requests_that_never_arrive() {
+    // Every other deadline is far beyond the test's patience.
+    let far = 600_000;
+    let options = Options {
+        drain_receive_timeout_ms: 100,
+        drain_timeout_ms: far,
+        body_timeout_ms: far,
+        header_timeout_ms: far,
+        idle_timeout_ms: far,
+        ..Options::default()
+    };
+    let shop = with(options).await;
+    let live = "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    // The server says that it waits for the body, so the call is in its hands when the drain begins.
+    let half = "POST /v1/orders HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 50\r\n\r\n{";
+    let mut answers = Vec::new();
+    for (sent, expected) in [
+        ("", ""),
+        ("GET / HT", ""),
+        ("GET / HTTP/1.1\r\nhost: local", ""),
+        (live, "HTTP/1.1 200"),
+        (&format!("{live}GET /li"), "HTTP/1.1 200"),
+        (half, "HTTP/1.1 100"),
+    ] {
+        let mut stream = connect(&shop).await;
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let mut first = [0];
+        if !expected.is_empty() {
+            soon(stream.read_exact(&mut first)).await.unwrap();
+        }
+        answers.push((stream, sent.to_owned(), expected));
+    }
+    soon(async {
+        while !shop.client.get("/metrics").await.text.contains("doos_connections_open 7\n") {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(shop.stop().await.cut, 0);
+    for (mut stream, sent, expected) in answers {
+        let answer = rest(&mut stream).await;
+        match expected {
+            "" => assert_eq!(answer, "", "{sent}"),
+            "HTTP/1.1 200" => assert!(answer.starts_with(&expected[1..]), "{sent}: {answer}"),
+            _ => {
+                assert!(answer.contains("HTTP/1.1 503 "), "{sent}: {answer}");
+                assert!(answer.contains("\"code\":\"not_ready\""), "{answer}");
+                assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_whose_rest_comes_within_the_grace_is_still_taken() {
+    let shop = open().await;
+    let mut stream = connect(&shop).await;
+    let (head, tail) = ORDER.split_at(10);
+    let sent = format!(
+        "POST /v1/orders HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        ORDER.len()
+    );
+    stream.write_all(sent.as_bytes()).await.unwrap();
+    // The server says that it waits for the body, so the call is in its hands.
+    let mut go_on = [0; 25];
+    soon(stream.read_exact(&mut go_on)).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    shop.begin_to_stop();
+    soon(async { while TcpStream::connect(shop.address).await.is_ok() {} }).await;
+    stream.write_all(tail.as_bytes()).await.unwrap();
+    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 201"));
     assert_eq!(shop.stop().await.cut, 0);
 }
 

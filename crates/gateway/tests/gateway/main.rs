@@ -18,5 +18,6 @@ mod overload;
 mod pages;
 mod reading;
 mod refusals;
+mod sessions;
 mod shop;
 mod streams;

@@ -100,7 +100,8 @@ async fn browsers_get_the_page_and_programs_the_orders() {
         assert!(page.header("content-security-policy").contains("default-src 'none'"));
         let json = shop.client.get(&path).await;
         assert_eq!(json.header("content-type"), "application/json", "{path}");
-        assert_eq!((page.header("vary"), json.header("vary")), ("Accept", "Accept"));
+        // A page that can be packed says that as well.
+        assert_eq!((page.header("vary").split(',').next(), json.header("vary")), (Some("Accept"), "Accept"));
     }
     let refused = shop.client.get("/orders/5").await;
     assert_eq!((refused.status.as_u16(), refused.header("vary")), (404, "Accept"));

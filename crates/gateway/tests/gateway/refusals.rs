@@ -196,6 +196,67 @@ async fn unknown_paths_and_wrong_methods_are_problems() {
 }
 
 #[tokio::test]
+async fn a_move_can_only_be_posted_and_what_is_no_move_only_read() {
+    let shop = open().await;
+    let amy = shop.client.with(shop.token(&operator()));
+    for (path, moves) in [
+        ("/v1/orders/123456", &["cancel", "pay", "ship", "deliver", "return"][..]),
+        ("/v1/stock/1", &["receive", "write-off"]),
+        ("/v1/admin/dead-letters/1%2Forder", &["replay", "discard"]),
+    ] {
+        for verb in moves {
+            let refused = amy.get(&format!("{path}:{verb}")).await;
+            refused.problem("method_not_allowed");
+            assert_eq!(refused.header("allow"), "POST", "{path}:{verb}");
+        }
+        let refused = amy.post(path, "").await;
+        refused.problem("method_not_allowed");
+        assert_eq!(refused.header("allow"), "GET,HEAD", "{path}");
+        amy.get(&format!("{path}:paint")).await.problem("not_found");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_query_parameter_is_refused_by_name() {
+    let shop = open().await;
+    let amy = shop.client.with(shop.token(&operator()));
+    for (path, name, values) in [
+        ("/v1/orders", "page_size", ["1", "2"]),
+        ("/v1/orders", "user_id", ["42", "43"]),
+        ("/v1/orders", "page_token", ["", ""]),
+        ("/orders", "page_size", ["1", "1"]),
+        ("/v1/products", "q", ["a", "b"]),
+        ("/v1/products", "category", ["tea", "light"]),
+        ("/v1/products/1", "lang", ["en", "zh"]),
+        ("/v1/stock/1/movements", "page_size", ["1", "2"]),
+        ("/v1/admin/dead-letters", "page_token", ["", "x"]),
+        ("/v1/stream", "user_id", ["42", "43"]),
+        ("/v1/stream", "after", ["1", "2"]),
+    ] {
+        let refused = amy.get(&format!("{path}?{name}={}&{name}={}", values[0], values[1])).await;
+        let problem = refused.problem("invalid_request");
+        assert!(problem["detail"].as_str().unwrap().contains(&format!("`{name}`")), "{path}: {problem}");
+    }
+    let both = amy.get("/v1/orders?status=pending&status=confirmed").await;
+    assert_eq!(both.status, 200, "{}", both.text);
+}
+
+#[tokio::test]
+async fn a_field_given_twice_is_named_wherever_it_stands() {
+    let shop = open().await;
+    for (body, pointer) in [
+        (r#"{"user_id":"1","user_id":"2","items":[{"product_id":1,"quantity":1}]}"#, "#/user_id"),
+        (r#"{"user_id":"1","items":[{"product_id":1,"quantity":1,"quantity":2}]}"#, "#/items/0/quantity"),
+    ] {
+        let problem = refuse(&shop, body, "invalid_request").await.json();
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("given twice"), "{problem}");
+    }
+    let problem = refuse(&shop, "[]", "invalid_request").await.json();
+    assert_eq!(problem["detail"], "#: expected an object");
+}
+
+#[tokio::test]
 async fn ids_that_cannot_be_one_are_answered_like_absent_ones() {
     let shop = open().await;
     let absent = shop.client.get("/v1/orders/123456").await.problem("not_found");

@@ -132,6 +132,25 @@ async fn a_stream_resumes_after_the_last_event_and_misses_nothing() {
     shop.client.get("/v1/stream?after=x").await.problem("invalid_request");
 }
 
+/// Such as the last event before an older backup was restored.
+#[tokio::test]
+async fn a_position_that_was_never_reached_is_refused() {
+    let shop = open().await;
+    let id = shop.client.order(42, 1, 1).await;
+    shop.client.until(&id, "confirmed").await;
+    let mut all = Events::open(&shop.client, "/v1/stream", Some(0)).await;
+    all.next_order().await;
+    let last = all.next_order().await.id.unwrap();
+    for sent in [last + 1, last + 1_000, u64::MAX] {
+        shop.client.get_with("/v1/stream", "last-event-id", &sent.to_string()).await.problem("position_unknown");
+        shop.client.get(&format!("/v1/stream?user_id=42&after={sent}")).await.problem("position_unknown");
+    }
+    // The last one that was reached is as good as any.
+    let mut resumed = Events::open(&shop.client, "/v1/stream", Some(last)).await;
+    let next = shop.client.order(42, 1, 1).await;
+    assert_eq!(resumed.next_order().await.data["order_id"], next);
+}
+
 /// One client stays, one leaves after every seventh event and resumes, while orders are placed and decided. Both must
 /// have been told the same, in the same order.
 #[tokio::test]

@@ -21,6 +21,7 @@ suite!($ change_feed change_feed_suite {
     what_consumers_change_is_in_the_feed,
     what_was_refused_is_not_in_the_feed,
     the_end_is_where_news_begin,
+    nothing_after_the_oldest_is_missing,
     readiness_comes_with_the_next_change,
     a_reader_who_runs_along_misses_nothing,
 });
@@ -128,6 +129,16 @@ pub async fn the_end_is_where_news_begin(ports: Ports) {
     let order = scene.placed(1, 500).await;
     assert_eq!(read_on(&scene, end).await, [(order.id, 1)]);
     assert!(scene.ports.feed.end().await.expect("the feed has an end") > end);
+}
+
+pub async fn nothing_after_the_oldest_is_missing(ports: Ports) {
+    let scene = Scene::new(ports);
+    let oldest = async || scene.ports.feed.oldest().await.expect("the feed knows its oldest");
+    assert_eq!(oldest().await, Position(0), "a new feed holds everything");
+    let committed = some_commits(&scene).await;
+    let end = scene.ports.feed.end().await.expect("the feed has an end");
+    assert!(oldest().await <= end);
+    assert_eq!(read_on(&scene, oldest().await).await, committed);
 }
 
 pub async fn readiness_comes_with_the_next_change(ports: Ports) {

@@ -294,6 +294,7 @@ pub async fn progress_is_one_unit(ports: Ports) {
         wait: vec![inbox.waiting(1, 2, 100)],
         park: vec![inbox.dead(2, 3, 100)],
         settled: vec![inbox.message(0, 1).id],
+        done: vec![inbox.message(0, 1).id, read[0].message.id.clone()],
         outgoing: vec![inbox.scene.message_to(Consumer::Order, &inbox.orders[0], 9)],
     };
     inbox.store(progress).await;

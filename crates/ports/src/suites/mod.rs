@@ -17,6 +17,7 @@
 //! is looked for a few times, which a right engine survives however slow it is.
 
 pub mod bus;
+pub mod bus_places;
 pub mod catalog_store;
 pub mod change_feed;
 pub mod id_marks;
@@ -28,7 +29,9 @@ pub mod order_store;
 pub mod outside;
 pub mod payment_book;
 pub mod scene;
+pub mod search;
 pub mod shipment_store;
+pub mod statistics;
 pub mod stock_gate;
 pub mod stock_ledger;
 
@@ -74,6 +77,7 @@ macro_rules! all_suites {
         $crate::stock_ledger_suite!($run);
         $crate::stock_gate_suite!($run);
         $crate::bus_suite!($run);
+        $crate::bus_places_suite!($run);
         $crate::inbox_suite!($run);
         $crate::change_feed_suite!($run);
         $crate::id_marks_suite!($run);
@@ -81,5 +85,7 @@ macro_rules! all_suites {
         $crate::identity_store_suite!($run);
         $crate::payment_book_suite!($run);
         $crate::shipment_store_suite!($run);
+        $crate::statistics_suite!($run);
+        $crate::search_suite!($run);
     };
 }

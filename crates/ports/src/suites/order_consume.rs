@@ -185,6 +185,7 @@ async fn decide_and_note(scene: &Scene, deliveries: &[Delivery], notes: usize) {
     let outcomes = scene.arrivals(Consumer::Order, notes).await;
     let mut progress = Progress::new(Consumer::Order);
     progress.position = outcomes.last().map(|outcome| outcome.position);
+    progress.done = outcomes.into_iter().map(|outcome| outcome.message.id).collect();
     scene.ports.orders.consume(Vec::new(), progress).await.expect("progress is stored");
 }
 

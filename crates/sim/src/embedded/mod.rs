@@ -312,6 +312,8 @@ impl Shop {
             identities: store.identities(),
             payments: store.payments(),
             shipments: store.shipments(),
+            statistics: engines.statistics.clone(),
+            search: engines.search.clone(),
             provider: engines.provider.clone(),
             carrier: Arc::new(QuickCarrier { engines: engines.clone(), executor: Arc::clone(&self.site.executor) }),
         }

@@ -111,7 +111,8 @@ async fn a_shipped_order_is_recalled_by_an_operator_alone_and_its_stock_waits_fo
     cancel(&operator, &order, "operator").await;
     await_refund(&client, &order, 4_000).await;
     await_stock(&client, &product, (6, 0, 4)).await;
-    ask(&client, &order, "return").await.expect(200);
+    ask(&client, &order, "return").await.expect_problem(403, "forbidden");
+    ask(&operator, &order, "return").await.expect(200);
     await_stock(&client, &product, (10, 0, 0)).await;
     expect_whole_stock(server, &order, &product).await;
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::fs;
 
 use crate::support::Place;
-use crate::support::command::run;
+use crate::support::command::{run, run_unheard, run_with};
 use crate::support::server::{Server, Setup};
 use crate::support::shop::{self, ask, await_status};
 use crate::support::wait::until;
@@ -86,7 +86,8 @@ async fn dead_letters_are_listed_shown_replayed_and_discarded() {
     assert_eq!(shown["tries"], 2);
 
     // Replayed it fails again, and comes back with a later time.
-    server.run(&["dlq", "replay", &letter]).await.expect(0);
+    let told = server.run(&["dlq", "replay", &letter]).await.expect(0);
+    assert!(told.starts_with("back in line: ") && told.contains(&letter), "{told}");
     until("it was tried again and parked again", async || {
         let again = server.run(&["dlq", "show", &letter, "-o", "json"]).await;
         match again.code {
@@ -99,7 +100,8 @@ async fn dead_letters_are_listed_shown_replayed_and_discarded() {
     })
     .await;
 
-    server.run(&["dlq", "discard", &letter]).await.expect(0);
+    let told = server.run(&["-o", "json", "dlq", "discard", &letter]).await.expect_json(0);
+    assert_eq!(told["id"], letter.as_str());
     let empty = server.run(&["dlq", "list", "-o", "json"]).await.expect_json(0);
     assert_eq!(empty["dead_letters"], serde_json::json!([]));
     for verb in ["show", "replay", "discard"] {
@@ -134,6 +136,112 @@ async fn tokens_are_printed_alone() {
     }
     let nobody = server.run(&["token", "--user", "0"]).await;
     assert_ne!(nobody.code, Some(0));
+}
+
+#[tokio::test]
+async fn a_token_lasts_a_second_to_a_year_and_no_other_time() {
+    let place = Place::new();
+    let help = run(place.path(), &["token", "--help"]).await.expect(0);
+    assert!(help.contains("1 to 31536000") && help.contains("365 days"), "{help}");
+    for option in ["--ttl", "--ttl-s"] {
+        for ttl in ["1", "31536000"] {
+            run(place.path(), &["token", "--user", "42", option, ttl]).await.expect(0);
+        }
+        for ttl in ["0", "31536001", "18446744073709551615"] {
+            let refused = run(place.path(), &["token", "--user", "42", &format!("{option}={ttl}")]).await;
+            assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{ttl}");
+            assert!(refused.stderr.contains("1..=31536000"), "{ttl}: {}", refused.stderr);
+        }
+    }
+    let settings = [("DOOS_AUTH__TOKEN_TTL_S", "0")];
+    let refused = run_with(place.path(), &settings, &["token", "--user", "42"]).await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("31536000 seconds"), "{}", refused.stderr);
+}
+
+/// The option stands once before the verb and once behind it.
+async fn told_as_json(data: &std::path::Path, arguments: &[&str]) -> Value {
+    let before = [&["-o", "json"], arguments].concat();
+    run(data, &before).await.expect_json(0);
+    let behind = [arguments, &["--output=json"]].concat();
+    run(data, &behind).await.expect_json(0)
+}
+
+#[tokio::test]
+async fn every_command_speaks_json_if_asked_to() {
+    let mut server = Setup::new().argument("--output=json").start().await;
+    let banner: Value = serde_json::from_str(&server.banner()).unwrap();
+    assert_eq!(banner["url"], format!("http://{}", server.listen()));
+    shop::place(&server.client(), "42", "101", 1).await;
+    server.stop().await;
+    let data = server.data();
+    let token = told_as_json(&data, &["token", "--user", "42"]).await;
+    assert_eq!(token["token"].as_str().unwrap().split('.').count(), 3, "{token}");
+    let printed = told_as_json(&data, &["config", "print"]).await;
+    assert_eq!(printed["limits.worker"]["origin"], "default", "{printed}");
+    assert_eq!(printed["data_dir"]["value"], data.to_str().unwrap());
+    assert_eq!(printed["auth.token_secret"]["value"], "(not set)");
+    let journal = told_as_json(&data, &["journal", "inspect"]).await;
+    assert!(journal["sound"] == true && journal["groups"].as_u64().unwrap() > 0, "{journal}");
+    let explained = told_as_json(&data, &["explain", "out_of_stock"]).await;
+    assert_eq!((&explained["code"], &explained["status"]), (&"out_of_stock".into(), &409.into()));
+    assert!(explained["page"].as_str().unwrap().contains("## What to do"), "{explained}");
+    let copy = data.with_file_name("copy");
+    let copied = run(&data, &["backup", copy.to_str().unwrap(), "-o", "json"]).await.expect_json(0);
+    assert_eq!(copied["directory"], copy.to_str().unwrap());
+    assert!(copied["position"].as_u64().unwrap() > 0, "{copied}");
+    told_as_json(&data, &["dlq", "list"]).await;
+    told_as_json(&data, &["audit"]).await;
+    told_as_json(&data, &["doctor"]).await;
+}
+
+#[tokio::test]
+async fn a_reader_that_has_gone_ends_no_command_in_a_panic() {
+    let mut server = Setup::new().start().await;
+    shop::place(&server.client(), "42", "101", 1).await;
+    server.stop().await;
+    let data = server.data();
+    for arguments in [
+        &["config", "print"][..],
+        &["config", "print", "-o", "json"],
+        &["journal", "inspect"],
+        &["audit"],
+        &["doctor"],
+        &["explain", "internal"],
+        &["openapi"],
+        &["token", "--user", "42"],
+        &["dlq", "list"],
+        &["--help"],
+        &["token", "--help"],
+        &["--version"],
+    ] {
+        let said = run_unheard(&data, arguments).await;
+        assert_eq!(said.code, Some(0), "{arguments:?}: {}", said.stderr);
+        assert!(!said.stderr.contains("panicked"), "{arguments:?}: {}", said.stderr);
+    }
+}
+
+/// `doos serve | head -1`, and the same with the log: whoever only wanted to see the first line stops nothing.
+#[tokio::test]
+async fn a_server_goes_on_when_nobody_reads_its_banner_and_its_log_any_more() {
+    let place = Place::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = crate::support::command::doos();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(place.path().join("data"));
+    let mut child = command.stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
+    let listen = until("it listens", async || {
+        let text = fs::read_to_string(place.path().join("data/server.json")).map_err(|error| error.to_string())?;
+        let file: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        file["listen"].as_str().unwrap().parse().map_err(|_| text)
+    })
+    .await;
+    let client = crate::support::client::Client::new(listen);
+    let order = shop::place(&client, "42", "101", 1).await;
+    await_status(&client, &order, "confirmed").await;
+    assert!(child.try_wait().unwrap().is_none(), "it runs");
+    crate::support::server::terminate(child.id().unwrap()).await;
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }
 
 #[tokio::test]
@@ -185,7 +293,29 @@ async fn the_journal_is_printed_beside_the_server_and_after_a_kill() {
     assert!(!running.trim().is_empty());
     server.kill().await;
     let killed = server.run(&["journal", "inspect"]).await.expect(0);
-    assert!(killed.lines().count() >= 1, "{killed}");
+    assert!(killed.lines().last().unwrap().starts_with("sound: "), "{killed}");
+}
+
+#[tokio::test]
+async fn damage_in_the_journal_is_found_and_told_by_the_exit_code() {
+    let mut server = Setup::new().start().await;
+    for _ in 0..3 {
+        shop::place(&server.client(), "42", "101", 1).await;
+    }
+    server.stop().await;
+    let segments = fs::read_dir(server.data().join("journal")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segments.filter(|path| path.extension().is_some_and(|kind| kind == "seg")).min().unwrap();
+    let name = segment.file_name().unwrap().to_str().unwrap();
+    server.run(&["journal", "inspect"]).await.expect(0);
+    let mut bytes = fs::read(&segment).unwrap();
+    // Behind the header's page and the first group's own header.
+    bytes[4_096 + 100] ^= 1;
+    fs::write(&segment, &bytes).unwrap();
+    let told = server.run(&["journal", "inspect"]).await.expect(1);
+    let last = told.lines().last().unwrap();
+    assert!(last.starts_with("DAMAGED: 1 of ") && last.contains(name), "{told}");
+    let told = server.run(&["journal", "inspect", name, "-o", "json"]).await.expect_json(1);
+    assert_eq!((&told["sound"], &told["damaged"]), (&false.into(), &serde_json::json!([name])));
 }
 
 #[tokio::test]

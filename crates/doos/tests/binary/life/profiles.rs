@@ -55,6 +55,28 @@ async fn prod_starts_on_good_secrets_without_demo_goods_and_asks_for_tokens() {
 }
 
 #[tokio::test]
+async fn a_secret_of_digits_alone_is_a_text_and_not_a_number() {
+    let digits = "00000000000012345678901234567890";
+    let place = Place::new();
+    let file = place.path().join("secret");
+    std::fs::write(&file, digits).unwrap();
+    let server = Setup::new()
+        .argument("--profile=prod")
+        .setting("AUTH__TOKEN_SECRET_FILE", file.display())
+        .setting("PAYMENT__CALLBACK_SECRET", digits)
+        .start()
+        .await;
+    // The server has it from a file, the command from its environment: they must mean the same.
+    let settings = [("DOOS_AUTH__TOKEN_SECRET", digits)];
+    let issued = run_with(place.path(), &settings, &["token", "--operator", "amy"]).await.expect(0);
+    server.client().with_token(issued.trim()).get("/v1/orders").send().await.expect(200);
+    let printed = run_with(place.path(), &settings, &["config", "print"]).await.expect(0);
+    let line = printed.lines().find(|line| line.starts_with("auth.token_secret = ")).unwrap();
+    assert!(line.contains("set, not shown") && line.contains("DOOS_AUTH__TOKEN_SECRET"), "{line}");
+    assert!(!printed.contains("12345678901"), "{printed}");
+}
+
+#[tokio::test]
 async fn a_setting_that_does_not_exist_or_makes_no_sense_is_refused_by_name() {
     let place = Place::new();
     for (key, value, named) in [

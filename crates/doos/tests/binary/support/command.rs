@@ -56,6 +56,22 @@ pub async fn run_with(data: &Path, settings: &[(&str, &str)], arguments: &[&str]
     }
 }
 
+/// Runs it with a reader that is gone before the first word, and tells how it ended and what it complained of.
+pub async fn run_unheard(data: &Path, arguments: &[&str]) -> Said {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = doos();
+    command.args(arguments).arg("--data-dir").arg(data).stdout(Stdio::from(writer)).stderr(Stdio::piped());
+    let output = command.spawn().unwrap().wait_with_output();
+    let output = tokio::time::timeout(super::wait::PATIENCE, output).await;
+    let output = output.unwrap_or_else(|_| panic!("`doos {arguments:?}` does not end")).unwrap();
+    Said {
+        code: output.status.code(),
+        stdout: String::new(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
 /// A bearer token, such as for `["--user", "42"]`.
 pub async fn token(data: &Path, who: [&str; 2]) -> String {
     let said = run(data, &["token", who[0], who[1]]).await.expect(0);

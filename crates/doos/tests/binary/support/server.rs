@@ -127,7 +127,7 @@ impl Server {
         // Printed last, once everything runs.
         until("the banner is printed", async || {
             let banner = self.banner();
-            if banner.contains("listening on") { Ok(()) } else { Err(banner) }
+            if banner.contains("http://") { Ok(()) } else { Err(banner) }
         })
         .await;
     }

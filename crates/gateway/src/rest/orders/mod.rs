@@ -5,7 +5,7 @@ mod read;
 mod steer;
 
 pub use place::place;
-pub use read::{history, list, list_for, read, read_for};
+pub use read::{history, list, list_for, read, read_for, statuses};
 pub use steer::steer;
 
 use axum::body::Body;

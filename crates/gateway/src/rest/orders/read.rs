@@ -20,6 +20,7 @@ pub async fn read(
     Segment(id): Segment,
     headers: HeaderMap,
 ) -> Result<Response<Body>> {
+    rest::refuse_to_read_a_move(&id, super::steer::MOVES)?;
     read_for(&state, &principal, &id, &headers).await
 }
 
@@ -54,15 +55,15 @@ pub async fn list(
 
 pub async fn list_for(state: &State, principal: &Principal, parameters: &Parameters) -> Result<Response<Body>> {
     let statuses = statuses(parameters)?;
-    let size = paging::size(parameters.get("page_size"), &state.options)?;
-    let user_id = match parameters.get("user_id") {
+    let size = paging::size(parameters.get("page_size")?, &state.options)?;
+    let user_id = match parameters.get("user_id")? {
         Some(text) => Some(state.app.resolve_user(text, state.unknown_names()).await?),
         None => None,
     };
     let of_user = user_id.map_or_else(String::new, |user| user.to_string());
     let of_statuses: Vec<&str> = statuses.iter().map(|status| status.name()).collect();
     let filter = paging::fingerprint(&["orders", &of_user, &of_statuses.join(",")]);
-    let before = paging::after(parameters.get("page_token").unwrap_or_default(), filter)?;
+    let before = paging::after(parameters.get("page_token")?.unwrap_or_default(), filter)?;
     let page = state.app.list_orders(principal, user_id, statuses, before, size).await?;
     let list = OrderListView {
         orders: page.orders.iter().map(|order| OrderView::of(order)).collect(),
@@ -72,7 +73,7 @@ pub async fn list_for(state: &State, principal: &Principal, parameters: &Paramet
 }
 
 /// States by name, repeated or separated by commas, each once and in a fixed order.
-fn statuses(parameters: &Parameters) -> Result<Vec<Status>> {
+pub fn statuses(parameters: &Parameters) -> Result<Vec<Status>> {
     let mut found = Vec::new();
     for name in parameters.all("status").flat_map(|value| value.split(',')).map(str::trim) {
         let known = Status::from_name(name).ok_or_else(|| {

@@ -13,6 +13,8 @@ use crate::problem::{Problem, Result};
 use crate::state::{Caller, State, Traceparent};
 use crate::{rest, view};
 
+/// The moves by name, as they stand behind the colon.
+pub const MOVES: &[&str] = &["cancel", "pay", "ship", "deliver", "return"];
 const TRACKING_CHARS_MAX: usize = 100;
 
 pub async fn steer(
@@ -22,7 +24,7 @@ pub async fn steer(
     Segment(target): Segment,
     payload: Payload,
 ) -> Result<Response<Body>> {
-    let (id, verb) = rest::split_verb(&target).ok_or_else(rest::method_not_allowed)?;
+    let (id, verb) = rest::split_verb(&target).ok_or_else(|| rest::allowed_is(rest::READABLE))?;
     let order_id = super::order_id(id)?;
     let verb = read(verb, &payload.body)?;
     let key = payload.key(principal.scope())?;

@@ -1,0 +1,313 @@
+//! The stock ledger in the inventory's own database.
+//!
+//! What holds: orders are locked before products, both in ascending order, so that no two groups wait for each other in
+//! a circle. What does not exist yet cannot be locked as a row; its place in `t_guard` stands in for it. Rows, decisions,
+//! movements, progress and answer are one transaction; a movement booked twice, or books that do not balance, are
+//! refused by the database itself.
+
+use async_trait::async_trait;
+use doos_domain::answer::Answer;
+use doos_domain::ids::{OrderId, ProductId};
+use doos_domain::message::Demand;
+use doos_domain::stock::{Changes, Decision, DecisionRow, Movement, MovementKind, StockRow};
+use doos_domain::time::Timestamp;
+use doos_ports::inbox::Progress;
+use doos_ports::stock_ledger::{StockLedger, StockTransaction};
+use doos_ports::{Error, Result};
+use mysql_async::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::database::{Database, Session, Statement, decode};
+use crate::dialect::list;
+use crate::error::Fault;
+use crate::mailbox;
+use crate::orders::first_answer_in;
+use crate::outbox::MySqlOutbox;
+use crate::rows::{bucket_of_scope, json, parse};
+
+const ENGINE: &str = "the stock ledger";
+/// Places for orders come first, places for products behind them; as many as the table has rows.
+const GUARDS: u64 = 256;
+
+const ROWS: Statement = Statement {
+    head: "INSERT INTO t_stock (product_id, version, received, written_off, free, held, sold)",
+    columns: 7,
+    tail: "ON DUPLICATE KEY UPDATE version = VALUES(version), received = VALUES(received), \
+           written_off = VALUES(written_off), free = VALUES(free), held = VALUES(held), sold = VALUES(sold)",
+};
+const DECISIONS: Statement = Statement {
+    head: "INSERT INTO t_decision (order_id, decision, lines_deducted, given_back, decided_at)",
+    columns: 5,
+    tail: "ON DUPLICATE KEY UPDATE given_back = VALUES(given_back)",
+};
+const MOVEMENTS: Statement = Statement {
+    head: "INSERT INTO t_stock_ledger (reference, product_id, kind, qty, actor, created_at)",
+    columns: 6,
+    tail: "",
+};
+const STOCK_COLUMNS: &str = "product_id, version, received, written_off, free, held, sold";
+const DECISION_COLUMNS: &str = "order_id, decision, lines_deducted, given_back, decided_at";
+const MOVEMENT_COLUMNS: &str = "reference, product_id, kind, qty, actor, created_at";
+
+type StockColumns = (u64, u64, i64, i64, i64, i64, i64);
+type DecisionColumns = (u64, u8, Vec<u8>, u8, i64);
+type MovementColumns = (String, u64, String, i64, String, i64);
+
+pub struct MySqlStockLedger {
+    database: Arc<Database>,
+    outbox: Arc<MySqlOutbox>,
+    poll_after_ms: i64,
+}
+
+impl MySqlStockLedger {
+    pub(crate) const fn new(database: Arc<Database>, outbox: Arc<MySqlOutbox>, poll_after_ms: i64) -> Self {
+        Self { database, outbox, poll_after_ms }
+    }
+
+    async fn take_locks(&self, products: Vec<ProductId>, orders: Vec<OrderId>) -> Result<Locked, Fault> {
+        let mut session = self.database.begin().await?;
+        let mut products: BTreeSet<u64> = products.into_iter().map(ProductId::get).collect();
+        let orders: BTreeSet<u64> = orders.into_iter().map(OrderId::get).collect();
+        let mut decisions = Vec::new();
+        if !orders.is_empty() {
+            guard(&mut session, orders.iter().map(|order| order % GUARDS)).await?;
+            let sql = format!(
+                "SELECT {DECISION_COLUMNS} FROM t_decision WHERE order_id IN ({}) ORDER BY order_id FOR UPDATE",
+                list(orders.iter().copied())
+            );
+            for row in decode::<DecisionColumns>("t_decision", session.text(&sql).await?)? {
+                decisions.push(decision_of(row)?);
+            }
+            let given = decisions.iter().flat_map(|decision: &DecisionRow| &decision.lines);
+            products.extend(given.map(|line| line.product_id.get()));
+        }
+        let mut rows = locked_rows(&mut session, &products).await?;
+        let known: BTreeSet<u64> = rows.iter().map(|row| row.product_id.get()).collect();
+        let unknown: BTreeSet<u64> = products.difference(&known).copied().collect();
+        if !unknown.is_empty() {
+            guard(&mut session, unknown.iter().map(|product| GUARDS + product % GUARDS)).await?;
+            rows.extend(locked_rows(&mut session, &unknown).await?);
+            rows.sort_by_key(|row| row.product_id);
+        }
+        Ok(Locked {
+            session,
+            rows,
+            decisions,
+            outbox: Arc::clone(&self.outbox),
+            clock: Arc::clone(&self.database),
+            poll_after_ms: self.poll_after_ms,
+        })
+    }
+
+    async fn movements(&self, condition: String, params: Vec<Value>) -> Result<Vec<Movement>> {
+        let sql = format!("SELECT {MOVEMENT_COLUMNS} FROM t_stock_ledger WHERE {condition}");
+        let rows = self.database.read::<MovementColumns>("t_stock_ledger", &sql, params).await;
+        let movements = rows.and_then(|rows| rows.into_iter().map(movement_of).collect());
+        movements.map_err(|fault| fault.undone(ENGINE))
+    }
+
+    async fn stock(&self, condition: &str) -> Result<Vec<StockRow>> {
+        let sql = format!("SELECT {STOCK_COLUMNS} FROM t_stock {condition} ORDER BY product_id");
+        let rows = self.database.read_text::<StockColumns>("t_stock", &sql).await;
+        rows.and_then(|rows| rows.into_iter().map(stock_of).collect()).map_err(|fault| fault.undone(ENGINE))
+    }
+}
+
+/// Locks places of the guard table, in ascending order.
+async fn guard(session: &mut Session, slots: impl Iterator<Item = u64>) -> Result<(), Fault> {
+    let slots: BTreeSet<u64> = slots.collect();
+    session.text(&format!("SELECT slot FROM t_guard WHERE slot IN ({}) ORDER BY slot FOR UPDATE", list(slots))).await?;
+    Ok(())
+}
+
+async fn locked_rows(session: &mut Session, products: &BTreeSet<u64>) -> Result<Vec<StockRow>, Fault> {
+    if products.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT {STOCK_COLUMNS} FROM t_stock WHERE product_id IN ({}) ORDER BY product_id FOR UPDATE",
+        list(products.iter().copied())
+    );
+    decode::<StockColumns>("t_stock", session.text(&sql).await?)?.into_iter().map(stock_of).collect()
+}
+
+fn stock_of((product, version, received, written_off, free, held, sold): StockColumns) -> Result<StockRow, Fault> {
+    let product_id = ProductId::new(product).ok_or_else(|| Fault::row("t_stock", "a product out of range"))?;
+    Ok(StockRow { product_id, version, received, written_off, free, held, sold })
+}
+
+const fn number_of(decision: Decision) -> u64 {
+    match decision {
+        Decision::Deducted => 0,
+        Decision::Short => 1,
+        Decision::Void => 2,
+    }
+}
+
+fn decision_of((order, decision, lines, given_back, at): DecisionColumns) -> Result<DecisionRow, Fault> {
+    let decision = [Decision::Deducted, Decision::Short, Decision::Void]
+        .into_iter()
+        .find(|known| number_of(*known) == u64::from(decision))
+        .ok_or_else(|| Fault::row("t_decision", format!("{decision} is no decision")))?;
+    let lines: Vec<Demand> = parse("t_decision", &lines)?;
+    Ok(DecisionRow {
+        order_id: OrderId::new(order).ok_or_else(|| Fault::row("t_decision", "an order out of range"))?,
+        decision,
+        lines,
+        given_back: given_back != 0,
+        at: Timestamp::from_millis(at),
+    })
+}
+
+fn movement_of((reference, product, kind, qty, actor, at): MovementColumns) -> Result<Movement, Fault> {
+    use MovementKind::{Deduct, Receive, Release, Repair, Return, WriteOff};
+    let kind = [Receive, WriteOff, Deduct, Release, Return, Repair]
+        .into_iter()
+        .find(|known| known.name() == kind)
+        .ok_or_else(|| Fault::row("t_stock_ledger", format!("`{kind}` is no movement")))?;
+    let product_id = ProductId::new(product).ok_or_else(|| Fault::row("t_stock_ledger", "a product out of range"))?;
+    Ok(Movement { reference, product_id, kind, qty, at: Timestamp::from_millis(at), actor })
+}
+
+#[async_trait]
+impl StockLedger for MySqlStockLedger {
+    async fn lock(&self, products: Vec<ProductId>, orders: Vec<OrderId>) -> Result<Box<dyn StockTransaction>> {
+        let locked = self.take_locks(products, orders).await.map_err(|fault| fault.undone(ENGINE))?;
+        Ok(Box::new(locked))
+    }
+
+    async fn row(&self, product: ProductId) -> Result<Option<StockRow>> {
+        Ok(self.stock(&format!("WHERE product_id = {product}")).await?.into_iter().next())
+    }
+
+    async fn rows(&self) -> Result<Vec<StockRow>> {
+        self.stock("").await
+    }
+
+    async fn decision(&self, order: OrderId) -> Result<Option<DecisionRow>> {
+        let sql = format!("SELECT {DECISION_COLUMNS} FROM t_decision WHERE order_id = {order}");
+        let rows = self.database.read_text::<DecisionColumns>("t_decision", &sql).await;
+        let row = rows.and_then(|rows| rows.into_iter().next().map(decision_of).transpose());
+        row.map_err(|fault| fault.undone(ENGINE))
+    }
+
+    async fn movements_of(&self, reference: &str) -> Result<Vec<Movement>> {
+        self.movements("reference = ? ORDER BY id".to_owned(), vec![reference.into()]).await
+    }
+
+    async fn movements_on(&self, product: ProductId, limit: usize) -> Result<Vec<Movement>> {
+        self.movements(format!("product_id = ? ORDER BY id DESC LIMIT {limit}"), vec![product.get().into()]).await
+    }
+}
+
+/// An open transaction; dropped without a commit, its connection is closed and the server gives the locks back.
+struct Locked {
+    session: Session,
+    rows: Vec<StockRow>,
+    decisions: Vec<DecisionRow>,
+    outbox: Arc<MySqlOutbox>,
+    clock: Arc<Database>,
+    poll_after_ms: i64,
+}
+
+impl Locked {
+    /// What the ledger itself insists on, whoever decided.
+    fn check(&self, changes: &Changes) -> Result<()> {
+        let versions: BTreeMap<ProductId, u64> = self.rows.iter().map(|row| (row.product_id, row.version)).collect();
+        let broken = |cause: String| Err(Error::Broken { engine: ENGINE, cause });
+        for row in &changes.rows {
+            let version = versions.get(&row.product_id).copied().unwrap_or(0);
+            if row.version != version + 1 || !row.balances() {
+                return broken(format!("version {version} of product {} cannot become {row:?}", row.product_id));
+            }
+        }
+        for decision in &changes.decisions {
+            let first = self.decisions.iter().find(|first| first.order_id == decision.order_id);
+            if first.is_some_and(|first| first.decision != decision.decision) {
+                return broken(format!("the decision about order {} cannot become {decision:?}", decision.order_id));
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &mut self,
+        changes: &Changes,
+        progress: Option<&Progress>,
+        answer: Option<&Answer>,
+    ) -> Result<(), Fault> {
+        let session = &mut self.session;
+        let rows = changes.rows.iter().map(|row| {
+            vec![
+                row.product_id.get().into(),
+                row.version.into(),
+                row.received.into(),
+                row.written_off.into(),
+                row.free.into(),
+                row.held.into(),
+                row.sold.into(),
+            ]
+        });
+        session.write_rows(&ROWS, rows.collect()).await?;
+        let decisions = changes.decisions.iter().map(|row| {
+            vec![
+                row.order_id.get().into(),
+                number_of(row.decision).into(),
+                json(&row.lines).into(),
+                u64::from(row.given_back).into(),
+                row.at.as_millis().into(),
+            ]
+        });
+        session.write_rows(&DECISIONS, decisions.collect()).await?;
+        let movements = changes.movements.iter().map(|movement| {
+            vec![
+                movement.reference.as_str().into(),
+                movement.product_id.get().into(),
+                movement.kind.name().into(),
+                movement.qty.into(),
+                movement.actor.as_str().into(),
+                movement.at.as_millis().into(),
+            ]
+        });
+        session.write_rows(&MOVEMENTS, movements.collect()).await?;
+        if let Some(progress) = progress {
+            let poll_at = self.clock.clock.now().plus_millis(self.poll_after_ms);
+            mailbox::settle(session, progress, poll_at).await?;
+        }
+        if let Some(answer) = answer {
+            first_answer_in(session, answer, bucket_of_scope(&answer.key.scope)).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StockTransaction for Locked {
+    fn rows(&self) -> Vec<StockRow> {
+        self.rows.clone()
+    }
+
+    fn decisions(&self) -> Vec<DecisionRow> {
+        self.decisions.clone()
+    }
+
+    async fn commit(
+        mut self: Box<Self>,
+        changes: Changes,
+        progress: Option<Progress>,
+        answer: Option<Answer>,
+    ) -> Result<()> {
+        self.check(&changes)?;
+        let written = self.write(&changes, progress.as_ref(), answer.as_ref()).await;
+        written.map_err(|fault| fault.undone(ENGINE))?;
+        self.session.commit().await.map_err(|fault| fault.unknown(ENGINE))?;
+        let Self { session, outbox, .. } = *self;
+        drop(session);
+        if let Some(progress) = progress {
+            outbox.hand_over(outbox.sources().inventory(), progress.outgoing.iter().cloned());
+            outbox.tell_senders(&progress).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! The statements of one group of changes on one shard: lock and look, then write.
+//!
+//! What holds: bucket rows first, shared and in bucket order, so that a group and a void or a move of a bucket exclude
+//! each other; then ids and keys; one packet for all of it. New orders are plain inserts: if another process was faster
+//! with the id or the key, the group fails as a whole and is judged again.
+
+use doos_domain::message::Message;
+use doos_domain::time::Timestamp;
+use doos_ports::order_store::Change;
+use mysql_async::Row;
+use std::collections::{BTreeSet, HashMap};
+
+use super::judge::Found;
+use crate::database::{Session, decode};
+use crate::dialect::list;
+use crate::error::Fault;
+use crate::rows::{
+    ANSWER_COLUMNS, AnswerRow, NEW_ANSWERS, NEW_MESSAGES, NEW_ORDERS, NEXT_VERSIONS, answer_of, answer_values,
+    hash_literal, key_hash, message_values, order_values,
+};
+use doos_domain::ids::OrderId;
+
+/// The mark by which a connection can be asked later whether a group was committed.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    pub writer: u64,
+    pub group: u64,
+}
+
+/// Begins the transaction and locks everything that the changes stand on.
+pub(super) async fn lock(session: &mut Session, mark: Mark, changes: &[&Change]) -> Result<Found, Fault> {
+    let buckets: BTreeSet<u16> = changes.iter().map(|change| change.order.id.bucket().get()).collect();
+    let ids: BTreeSet<u64> = changes.iter().map(|change| change.order.id.get()).collect();
+    let new: BTreeSet<u64> =
+        changes.iter().filter(|change| change.expected_version == 0).map(|change| change.order.id.get()).collect();
+    let keys: BTreeSet<[u8; 16]> =
+        changes.iter().filter_map(|change| change.answer.as_ref()).map(|answer| key_hash(&answer.key)).collect();
+    let keys: Vec<String> = keys.iter().map(hash_literal).collect();
+    let mut sql = format!(
+        "START TRANSACTION; UPDATE t_writer SET last_group = {} WHERE id = {}; SELECT ROW_COUNT()",
+        mark.group, mark.writer
+    );
+    sql += &format!(
+        "; SELECT bucket, epoch, state FROM t_bucket WHERE bucket IN ({}) ORDER BY bucket LOCK IN SHARE MODE",
+        list(buckets.into_iter().map(u64::from))
+    );
+    sql += &format!("; SELECT id, version FROM t_order WHERE id IN ({}) ORDER BY id FOR UPDATE", list(ids));
+    sql += &format!("; SELECT id FROM t_void WHERE id IN ({})", list(new));
+    let keys = if keys.is_empty() { "NULL".to_owned() } else { keys.join(",") };
+    sql += &format!("; SELECT {ANSWER_COLUMNS} FROM t_answer WHERE id IN ({keys})");
+    session.has_begun();
+    let mut sets = session.texts(&sql).await?;
+    // The first two statements have no rows.
+    let mut next = |at: usize| sets.get_mut(at).map(std::mem::take).unwrap_or_default();
+    let marked: Vec<(i64,)> = decode("t_writer", next(2))?;
+    if marked.first() != Some(&(1,)) {
+        return Err(Fault::Contended("this connection's mark is gone".to_owned()));
+    }
+    found(next(3), next(4), next(5), next(6))
+}
+
+fn found(buckets: Vec<Row>, versions: Vec<Row>, voids: Vec<Row>, answers: Vec<Row>) -> Result<Found, Fault> {
+    let buckets: Vec<(u16, u64, u8)> = decode("t_bucket", buckets)?;
+    let versions: Vec<(u64, u32)> = decode("t_order", versions)?;
+    let voids: Vec<(u64,)> = decode("t_void", voids)?;
+    let answers: Vec<AnswerRow> = decode("t_answer", answers)?;
+    Ok(Found {
+        buckets: buckets.into_iter().map(|(bucket, epoch, state)| (bucket, (epoch, state))).collect(),
+        versions: versions.into_iter().filter_map(|(id, version)| Some((OrderId::new(id)?, version))).collect(),
+        voids: voids.into_iter().filter_map(|(id,)| OrderId::new(id)).collect(),
+        answers: answers.into_iter().map(answer_of).collect(),
+    })
+}
+
+/// Writes the winners of a group. `poll_at`: when the poll may take their messages.
+pub(super) async fn write(session: &mut Session, winners: &[&Change], poll_at: Timestamp) -> Result<(), Fault> {
+    let new = winners.iter().filter(|change| change.expected_version == 0);
+    session.write_rows(&NEW_ORDERS, new.map(|change| order_values(&change.order)).collect()).await?;
+    for layer in layers(winners) {
+        session
+            .write_rows(&NEXT_VERSIONS, layer.into_iter().map(|change| order_values(&change.order)).collect())
+            .await?;
+    }
+    let messages = winners.iter().flat_map(|change| &change.messages);
+    session.write_rows(&NEW_MESSAGES, messages.map(|message| message_values(message, poll_at)).collect()).await?;
+    let answers = winners.iter().filter_map(|change| Some((change.answer.as_ref()?, change.order.id.bucket().get())));
+    session.write_rows(&NEW_ANSWERS, answers.map(|(answer, bucket)| answer_values(answer, bucket)).collect()).await
+}
+
+/// Later versions, so cut that no statement has two of one order: each must be an event of its own in the feed.
+fn layers<'a>(winners: &[&'a Change]) -> Vec<Vec<&'a Change>> {
+    let mut depths: HashMap<OrderId, usize> = HashMap::new();
+    let mut layers: Vec<Vec<&Change>> = Vec::new();
+    for change in winners.iter().filter(|change| change.expected_version > 0) {
+        let depth = depths.entry(change.order.id).or_default();
+        if layers.len() == *depth {
+            layers.push(Vec::new());
+        }
+        layers[*depth].push(change);
+        *depth += 1;
+    }
+    layers
+}
+
+pub(super) fn messages_of<'a>(winners: &'a [&'a Change]) -> impl Iterator<Item = Message> + 'a {
+    winners.iter().flat_map(|change| &change.messages).cloned()
+}

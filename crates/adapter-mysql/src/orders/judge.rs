@@ -1,0 +1,62 @@
+//! Who of a group wins, decided on what was locked: versions, voids and keys.
+//!
+//! Pure: rows in, verdicts out. Each winner counts for those behind it, so that the second change of one version, and
+//! the second order under one key, lose within the group as they would behind it.
+
+use doos_domain::answer::Answer;
+use doos_domain::ids::OrderId;
+use doos_ports::Error;
+use doos_ports::order_store::{Change, CommitError};
+use std::collections::{HashMap, HashSet};
+
+use super::ENGINE;
+use crate::rows::key_hash;
+use crate::topology::OPEN;
+
+/// What the locked rows say.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Epoch and state of the buckets that this shard knows of.
+    pub buckets: HashMap<u16, (u64, u8)>,
+    pub versions: HashMap<OrderId, u32>,
+    pub voids: HashSet<OrderId>,
+    pub answers: HashMap<[u8; 16], Answer>,
+}
+
+/// Said of a bucket that is not, or no longer, open here; the map of buckets is then read again.
+pub(super) const ELSEWHERE: &str = "the bucket has moved to another shard";
+
+impl Found {
+    /// Whether a change may be stored on top of what is there and what won before it.
+    pub fn judge(&mut self, change: &Change) -> Result<(), CommitError> {
+        let id = change.order.id;
+        if self.buckets.get(&id.bucket().get()).is_none_or(|(_, state)| *state != OPEN) {
+            return Err(Error::Unavailable { engine: ENGINE, cause: ELSEWHERE.to_owned() }.into());
+        }
+        if let Some(answer) = &change.answer
+            && let Some(first) = self.answers.get(&key_hash(&answer.key))
+        {
+            return Err(CommitError::Answered(Box::new(first.clone())));
+        }
+        if self.voids.contains(&id) {
+            return Err(CommitError::Void);
+        }
+        let version = self.versions.get(&id).copied().unwrap_or(0);
+        if version != change.expected_version {
+            return Err(CommitError::Conflict { expected: change.expected_version });
+        }
+        if change.order.version != version + 1 {
+            let cause = format!("order {id} was to go from version {version} to {}", change.order.version);
+            return Err(Error::Broken { engine: ENGINE, cause }.into());
+        }
+        self.versions.insert(id, change.order.version);
+        if let Some(answer) = &change.answer {
+            self.answers.insert(key_hash(&answer.key), answer.clone());
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn moved_away(result: &Result<(), CommitError>) -> bool {
+    matches!(result, Err(CommitError::Engine(Error::Unavailable { cause, .. })) if cause == ELSEWHERE)
+}
