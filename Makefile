@@ -1,7 +1,7 @@
 # The commands of everyday work. `make` alone lists them; each does one thing that exists today.
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-quick test-cover sim torture fmt lint gen clean services services-stop services-reset
+.PHONY: help build web run test test-quick test-cover sim torture fmt lint gen clean services services-stop services-reset
 
 ARGS ?=
 SEED ?=
@@ -10,8 +10,11 @@ KILLS ?= 200
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build the release binary, target/release/doos
+build: web ## build the release binary with the web UI in it, target/release/doos
 	cargo build --release -p doos
+
+web: ## build the web UI (left out without npm)
+	@bash scripts/web.sh build
 
 run: build ## build and start the whole system in one process (ARGS="--data-dir DIR …")
 	target/release/doos $(ARGS)
@@ -45,6 +48,7 @@ lint: ## format check, clippy and tidy, warnings fatal
 gen: ## write the generated files anew
 	cargo run -q -p xtask -- gen-proto
 	cargo run -q -p xtask -- gen-openapi
+	@bash scripts/web.sh packages && cd web && npm run --silent gen
 
 services: ## install and start the engines of a cluster on loopback (docs/operations/services.md)
 	@bash scripts/services.sh start

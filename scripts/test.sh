@@ -37,25 +37,33 @@ step() {
     echo "----"
 }
 
-# needs_url NAME VARIABLE COMMAND…: a step against an engine whose address is in VARIABLE.
-needs_url() {
-    local name=$1 variable=$2
-    shift 2
-    if [[ -n ${!variable:-} ]]; then
-        step "$name" "$@"
+# Engines that cannot be had are listed; the tests that need them say so too and count as not run.
+engines() {
+    local log="$LOGS/services.log" start=$SECONDS
+    printf '%-14s' services
+    if bash scripts/services.sh start "$@" >"$log" 2>&1 </dev/null; then
+        printf 'ok      %4d s\n' $((SECONDS - start))
     else
-        printf '%-14sNOT RUN\n' "$name"
-        not_run+=("$name: $variable is not set")
+        printf 'NOT RUN\n'
+        tail -n "$TAIL_LINES" "$log"
+        not_run+=("engines: $*, see $log")
     fi
 }
 
-# Passed and failed tests, summed over the summaries of cargo's harness and of nextest.
+# Passed and failed tests, summed over the summaries of cargo's harness, nextest, Vitest and Playwright.
 count_tests() {
     sed 's/\x1b\[[0-9;]*m//g' "$LOGS"/*.log | awk '
         /^test result: / || /^ *Summary .* tests? run: / {
             for (i = 2; i <= NF; i++) {
                 if ($i ~ /^passed/) passed += $(i - 1)
                 if ($i ~ /^failed/) failed += $(i - 1)
+            }
+        }
+        # "Tests  3 failed | 120 passed (123)" and "  2 failed", "  31 passed (1.2m)"
+        /^ *Tests  / || /^ +[0-9]+ (passed|failed|flaky)/ {
+            for (i = 2; i <= NF; i++) {
+                if ($i == "passed") passed += $(i - 1)
+                if ($i == "failed" || $i == "flaky") failed += $(i - 1)
             }
         }
         END { printf "%d %d\n", passed, failed }'
@@ -70,11 +78,35 @@ unit_and_integration_tests() {
     fi
 }
 
+# Without npm there is no web UI to test; the binary is tested with its plain page.
+web_step() {
+    local name=$1
+    shift
+    if command -v npm >/dev/null; then
+        step "$name" "$@"
+    else
+        printf '%-14sNOT RUN\n' "$name"
+        not_run+=("$name: npm is not here")
+    fi
+}
+
+in_web() { (cd web && npm run --silent "$@"); }
+
+end_to_end() {
+    bash scripts/web.sh chromium && cargo build -p doos --locked && in_web e2e
+}
+
 documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
 
 # ---- The steps, cheapest first. ------------------------------------------------------------------------------------
-# A new step is one line: `step NAME COMMAND…`, or `needs_url NAME VARIABLE COMMAND…` if it wants an outside engine.
+# A new step is one line: `step NAME COMMAND…`, or `web_step NAME COMMAND…` if it needs npm. What needs an outside
+# engine names it after `engines`.
 # Integration tests of any crate (crates/*/tests) run in `tests` already; a line is for what is a command of its own.
+web_step web-build bash scripts/web.sh build
+web_step web-lint in_web lint
+web_step web-drift in_web drift
+web_step web-size in_web size
+web_step web-tests in_web test
 step fmt cargo fmt --all --check -- --color never
 step clippy cargo clippy --workspace --all-targets --locked -- -D warnings
 step tidy cargo run -q -p xtask --locked -- tidy
@@ -85,7 +117,9 @@ if cargo deny --version >/dev/null 2>&1; then
 else
     not_installed+=("deny: cargo-deny")
 fi
+engines mariadb kafka
 step tests unit_and_integration_tests
+web_step web-e2e end_to_end
 # --------------------------------------------------------------------------------------------------------------------
 
 read -r tests_passed tests_failed < <(count_tests)
