@@ -15,6 +15,7 @@
 //! `books` for looks from outside.
 
 mod backup;
+mod bell;
 mod books;
 mod database;
 mod docs;

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::watch;
 
+use crate::bell::Bell;
 use crate::database::Pool;
 use crate::error::{ENGINE, Error, Result};
 use crate::fold_signal::FoldSignal;
@@ -69,7 +70,7 @@ pub(crate) struct Shared {
     /// Position of the newest message, per consumer.
     pub mail: [watch::Sender<u64>; Consumer::ALL.len()],
     /// Position of the newest change of an order.
-    pub changed: watch::Sender<u64>,
+    pub changed: Bell,
     pub inbox: RwLock<InboxIndex>,
     pub stock: RwLock<BTreeMap<u64, StockRow>>,
     /// Everything before this is in the database.
@@ -101,7 +102,7 @@ impl Shared {
             changes: Mutex::new(Changes::new(options.changes_cached_max, start)),
             mailboxes: std::array::from_fn(|_| Mutex::new(Mailbox::new(options.messages_cached_max))),
             mail: std::array::from_fn(|_| watch::Sender::new(0)),
-            changed: watch::Sender::new(0),
+            changed: Bell::default(),
             inbox: RwLock::default(),
             stock: RwLock::default(),
             folded: AtomicU64::new(0),
@@ -326,7 +327,7 @@ impl Shared {
             }
         }
         if newest_change > 0 {
-            self.changed.send_replace(newest_change);
+            self.changed.ring(newest_change);
         }
     }
 

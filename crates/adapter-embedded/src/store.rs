@@ -207,7 +207,7 @@ fn restore_folded(shared: &Shared) -> Result<()> {
             let progress: Option<Position> = stored.map(|json| parse(Table::Progress, &json)).transpose()?;
             lock(shared.mailbox(consumer)).settle(progress.unwrap_or_default().0);
         }
-        shared.changed.send_replace(rows.meta(NEWEST_CHANGE)?);
+        shared.changed.ring(rows.meta(NEWEST_CHANGE)?);
         let unread_floor = rows.meta(UNREAD_FLOOR)?;
         rows.messages_from(unread_floor, |position, consumer, order, asks_for_stock| {
             lock(shared.mailbox(consumer)).push(Unread { position, order, asks_for_stock, message: None });

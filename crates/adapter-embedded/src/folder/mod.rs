@@ -177,7 +177,7 @@ impl Folder {
         folding.commit(&FoldedMarks {
             folded: position,
             unread_floor: self.shared.unread_floor(),
-            newest_change: *self.shared.changed.borrow(),
+            newest_change: self.shared.changed.position(),
         })?;
         self.shared.folded.store(position, Ordering::Release);
         self.take_out_of_tail(&records, position);

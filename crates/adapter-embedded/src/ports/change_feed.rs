@@ -75,8 +75,6 @@ impl ChangeFeed for Feed {
     }
 
     async fn ready(&self, after: Position) {
-        let mut newest = self.shared.changed.subscribe();
-        // The sender lives as long as the store that is being waited on.
-        let _ = newest.wait_for(|newest| *newest > after.0).await;
+        self.shared.changed.passes(after.0).await;
     }
 }

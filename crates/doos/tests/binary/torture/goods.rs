@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::support::client::Client;
 use crate::support::shop;
+use crate::support::wait::until;
 
 /// Units at first, and those that come after each kill. The last one never runs out.
 const SHELF: [(u32, u32); 4] = [(60, 25), (120, 50), (200, 100), (10_000_000, 1)];
@@ -102,7 +103,11 @@ impl Goods {
             let body = json!({ "quantity": lot.restock });
             let key = format!("delivery-{}", now.received);
             let path = format!("/v1/stock/{}:receive", lot.product);
-            operator.post(path, &body).key(&key).send().await.expect(200);
+            let deliver = async || {
+                let answer = operator.post(&path, &body).key(&key).send().await;
+                if answer.status == 503 { Err(answer.text) } else { Ok(answer) }
+            };
+            until("the delivery is booked", deliver).await.expect(200);
             lot.received.fetch_add(i64::from(lot.restock), Ordering::SeqCst);
         }
     }
