@@ -54,6 +54,7 @@ pub struct App {
     pub pulse: pulse::Pulse,
     /// Set by whoever exports traces: links a group's span to the trace of one of its messages.
     pub trace_links: OnceLock<TraceLink>,
+    pub(crate) begun_anew: tokio::sync::Notify,
     pub(crate) watchers: watch::Watchers,
     pub(crate) writer: writer::Writer,
 }
@@ -93,6 +94,7 @@ impl App {
                 keys,
                 pulse: pulse::Pulse::default(),
                 trace_links: OnceLock::new(),
+                begun_anew: tokio::sync::Notify::new(),
                 watchers,
                 writer,
             }),

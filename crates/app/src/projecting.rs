@@ -81,6 +81,7 @@ impl App {
         let standing = projection.standing().await?;
         let end = feed.end().await?;
         if standing.position > end || standing.position < feed.oldest().await? {
+            tracing::warn!(projection = projection.name(), "the change feed has left it behind; it begins anew");
             return self.begin_anew(projection, standing, end, now).await;
         }
         let piece = match piece.take().filter(|piece| piece.after == standing.position) {
@@ -122,7 +123,6 @@ impl App {
         end: Position,
         now: Timestamp,
     ) -> doos_ports::Result<Followed> {
-        tracing::warn!(projection = projection.name(), "the change feed has left it behind; it begins anew");
         let fresh = Standing { epoch: standing.epoch + 1, position: end, walk: Walk::Below(None) };
         projection.begin_anew(fresh).await?;
         projection.forget_old(now).await?;
@@ -146,7 +146,14 @@ impl App {
             let end = self.ports.feed.end().await?;
             self.begin_anew(projection, standing, end, now).await?;
         }
+        // Whoever follows the feed may be waiting for a change, and there need not be one for a long time.
+        self.begun_anew.notify_one();
         Ok(())
+    }
+
+    /// Completes when the read models have been told to begin anew, once for each time.
+    pub async fn until_begun_anew(&self) {
+        self.begun_anew.notified().await;
     }
 
     /// How far each read model is behind.

@@ -1,6 +1,10 @@
 //! Every committed change of every order, in the order of commit, from any position that is still kept.
 //!
 //! Contract: at least once and never a hole; a reader keeps (order, version) seen, or does not mind repeats.
+//!
+//! A position means the same for as long as the process lives, and with an engine of one log for ever. What is stored
+//! with a sink, or given to a client who may come back to another process, is the token of a position: it survives, and
+//! what it stands for elsewhere may lie a little earlier, never later.
 
 use async_trait::async_trait;
 use doos_domain::order::Order;
@@ -30,4 +34,15 @@ pub trait ChangeFeed: Send + Sync {
 
     /// Waits until there may be something after `after`.
     async fn ready(&self, after: Position);
+
+    /// A position as text that outlives this process: letters, digits, `-` and `_`.
+    fn token(&self, position: Position) -> String {
+        position.0.to_string()
+    }
+
+    /// Where to read on after what a token stands for. `None`: it was never given out here, or what follows it is not
+    /// kept any more; who held it may have missed something.
+    async fn resume(&self, token: &str) -> Result<Option<Position>> {
+        Ok(token.parse().ok().map(Position))
+    }
 }

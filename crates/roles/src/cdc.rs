@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use doos_app::App;
 use doos_domain::time::Timestamp;
 use doos_ports::bus::Position;
-use futures::future::select;
+use futures::future::{Either, select};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,7 +61,10 @@ impl Role for Cdc {
 
     async fn ready(&mut self) {
         let clock = &self.app.ports.clock;
-        select(self.app.ports.feed.ready(self.reached), clock.sleep(LOOK_EVERY)).await;
+        let change = select(self.app.ports.feed.ready(self.reached), clock.sleep(LOOK_EVERY));
+        if let Either::Right(_) = select(change, Box::pin(self.app.until_begun_anew())).await {
+            return;
+        }
         clock.sleep(Duration::from_millis(self.app.options.feed_gather_ms)).await;
     }
 }

@@ -20,4 +20,5 @@ mod reading;
 mod refusals;
 mod sessions;
 mod shop;
+mod statistics;
 mod streams;
