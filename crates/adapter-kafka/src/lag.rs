@@ -18,7 +18,6 @@ use crate::options::Options;
 pub(crate) struct Observer {
     client: BaseConsumer<Watching>,
     topic: String,
-    timeout: Duration,
 }
 
 struct Watching;
@@ -38,21 +37,24 @@ impl ConsumerContext for Watching {}
 impl Observer {
     pub(crate) fn new(options: &Options, group: String) -> KafkaResult<Self> {
         let client = BaseConsumer::from_config_and_context(&options.consumer(&group), Watching)?;
-        Ok(Self { client, topic: group, timeout: options.call_timeout() })
+        Ok(Self { client, topic: group })
     }
 
     /// Waits for the broker; not for a thread that has other things to do.
-    pub(crate) fn lag(&self, partitions: u32, settled: &Offsets) -> KafkaResult<u64> {
-        let committed = self.client.committed_offsets(self.list(partitions, Offset::Invalid)?, self.timeout)?;
-        let (committed, ends) = (numbers(&committed), self.ask(partitions, Offset::End)?);
+    pub(crate) fn lag(&self, partitions: u32, settled: &Offsets, patience: Duration) -> KafkaResult<u64> {
+        let committed = self.client.committed_offsets(self.list(partitions, Offset::Invalid)?, patience)?;
+        let (committed, ends) = (numbers(&committed), self.ask(partitions, Offset::End, patience)?);
         // A group that never committed in a partition begins where the partition does.
-        let begins =
-            if committed.len() < ends.len() { self.ask(partitions, Offset::Beginning)? } else { Offsets::new() };
+        let begins = if committed.len() < ends.len() {
+            self.ask(partitions, Offset::Beginning, patience)?
+        } else {
+            Offsets::new()
+        };
         Ok(sum(&ends, &begins, &committed, settled))
     }
 
-    fn ask(&self, partitions: u32, place: Offset) -> KafkaResult<Offsets> {
-        let answer = self.client.offsets_for_times(self.list(partitions, place)?, self.timeout)?;
+    fn ask(&self, partitions: u32, place: Offset, patience: Duration) -> KafkaResult<Offsets> {
+        let answer = self.client.offsets_for_times(self.list(partitions, place)?, patience)?;
         answer.elements().iter().try_for_each(|element| element.error())?;
         Ok(numbers(&answer))
     }

@@ -38,13 +38,17 @@ use doos_ports::bus::{EventBus, Subscription};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::Consumer as _;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use lag::Observer;
 use membership::{Counters, Leaving, Membership};
 use publisher::Publisher;
 use subscription::{KafkaSubscription, Member, Surroundings};
+
+/// How long a question for the lag waits after one that was not answered.
+const LAG_PATIENCE_AGAIN: Duration = Duration::from_millis(200);
 
 /// Partitions by topic.
 type Topics = Arc<BTreeMap<String, u32>>;
@@ -59,7 +63,9 @@ pub struct KafkaBus {
     topics: Mutex<Option<Topics>>,
     /// Held by whoever looks for them.
     looking: tokio::sync::Mutex<()>,
+    looks_failed: AtomicU64,
     observers: Mutex<BTreeMap<Consumer, Arc<Observer>>>,
+    lag_unanswered: AtomicBool,
 }
 
 impl KafkaBus {
@@ -73,7 +79,9 @@ impl KafkaBus {
             counters: Consumer::ALL.map(|consumer| (consumer, Arc::default())).into(),
             topics: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
+            looks_failed: AtomicU64::new(0),
             observers: Mutex::default(),
+            lag_unanswered: AtomicBool::new(false),
             options,
         })
     }
@@ -87,9 +95,7 @@ impl KafkaBus {
 
     /// Waits until the subscriptions that were dropped have left their groups.
     pub async fn close(&self) {
-        for consumer in Consumer::ALL {
-            self.leaving.ended(consumer).await;
-        }
+        futures::future::join_all(Consumer::ALL.map(|consumer| self.leaving.ended(consumer))).await;
     }
 
     pub fn stats(&self) -> Stats {
@@ -106,20 +112,35 @@ impl KafkaBus {
         known.clone()
     }
 
+    /// Looks for the topics until that has succeeded once. One call looks at a time and those that wait share what it
+    /// finds, also if that is nobody; while nobody answers, none waits.
     async fn topics(&self) -> Result<Topics> {
-        match self.known_topics() {
-            Some(topics) => Ok(topics),
-            None => self.look_for_topics(self.looking.lock().await).await,
-        }
-    }
-
-    async fn look_for_topics(&self, _only_one: tokio::sync::MutexGuard<'_, ()>) -> Result<Topics> {
         if let Some(topics) = self.known_topics() {
             return Ok(topics);
         }
-        let found = Arc::new(topics::prepare(&self.options).await?);
-        *self.topics.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&found));
-        Ok(found)
+        let failures = self.looks_failed.load(Ordering::Acquire);
+        let _only_one = match self.looking.try_lock() {
+            Ok(only_one) => only_one,
+            Err(_) if self.publisher.link.is_away() => return Err(failure::unavailable("no broker answers")),
+            Err(_) => self.looking.lock().await,
+        };
+        if let Some(topics) = self.known_topics() {
+            return Ok(topics);
+        }
+        if self.looks_failed.load(Ordering::Acquire) != failures {
+            return Err(failure::unavailable("another call could not find the topics"));
+        }
+        match topics::prepare(&self.options).await {
+            Ok(found) => {
+                let found = Arc::new(found);
+                *self.topics.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&found));
+                Ok(found)
+            }
+            Err(error) => {
+                self.looks_failed.fetch_add(1, Ordering::AcqRel);
+                Err(error)
+            }
+        }
     }
 
     fn counters(&self, consumer: Consumer) -> &Arc<Counters> {
@@ -163,11 +184,7 @@ impl EventBus for KafkaBus {
         if messages.is_empty() {
             return Ok(());
         }
-        if self.known_topics().is_none() {
-            // While somebody is looking for them, others are refused at once instead of queueing up unseen.
-            let only_one = self.looking.try_lock();
-            self.look_for_topics(only_one.map_err(|_| failure::unavailable("the topics are not known yet"))?).await?;
-        }
+        self.topics().await?;
         let record = |message: &Message| event::record(self.options.topic_of(message.to), message);
         let records = messages.iter().map(record).collect::<Result<Vec<_>, _>>().map_err(failure::broken)?;
         self.publisher.publish(records).await
@@ -177,10 +194,18 @@ impl EventBus for KafkaBus {
         let topics = self.topics().await?;
         let partitions = topics.get(&self.options.topic_of(consumer)).copied().unwrap_or(self.options.partitions);
         let (observer, counters) = (self.observer(consumer)?, Arc::clone(self.counters(consumer)));
+        // Whoever collects metrics asks for all consumers in a row, and must not wait long for each while nobody answers.
+        let was_unanswered = self.lag_unanswered.load(Ordering::Relaxed);
+        let patience = if was_unanswered { LAG_PATIENCE_AGAIN } else { self.options.call_timeout() };
         let ask = move || {
             let settled = counters.settled().clone();
-            observer.lag(partitions, &settled)
+            observer.lag(partitions, &settled, patience)
         };
-        tokio::task::spawn_blocking(ask).await.map_err(failure::unavailable)?.map_err(failure::unavailable)
+        let lag = tokio::task::spawn_blocking(ask).await.map_err(failure::unavailable)?;
+        self.lag_unanswered.store(lag.is_err(), Ordering::Relaxed);
+        if lag.is_ok() {
+            self.publisher.link.set_away(false);
+        }
+        lag.map_err(failure::unavailable)
     }
 }

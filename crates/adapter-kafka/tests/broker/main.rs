@@ -3,5 +3,7 @@
 
 mod engine;
 mod order;
+mod outage;
+mod records;
 mod suite;
 mod words;

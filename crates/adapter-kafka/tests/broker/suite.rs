@@ -24,7 +24,6 @@ impl SimRuntime for RealTime {
     }
 
     fn monotonic(&self) -> Duration {
-        #[expect(clippy::disallowed_methods, reason = "this is the clock")]
         self.started.elapsed()
     }
 

@@ -46,3 +46,18 @@ pub async fn read(from: &mut Box<dyn Subscription>, count: usize) -> Vec<Deliver
 pub fn ids(deliveries: &[Delivery]) -> Vec<String> {
     deliveries.iter().map(|delivery| delivery.message.id.as_str().to_owned()).collect()
 }
+
+/// For what is printed and for bounds on patience.
+pub struct Clock(std::time::Instant);
+
+impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
+    pub fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap()
+    }
+}
