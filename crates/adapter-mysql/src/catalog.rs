@@ -8,10 +8,11 @@ use doos_ports::Result;
 use doos_ports::catalog_store::{CatalogStore, PutError};
 use std::sync::Arc;
 
-use crate::database::{Database, decode};
+use crate::database::Database;
 use crate::error::Fault;
 use crate::orders::first_answer_in;
 use crate::rows::{bucket_of_scope, json, parse};
+use crate::session::decode;
 
 const ENGINE: &str = "the catalogue";
 

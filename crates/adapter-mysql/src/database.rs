@@ -9,16 +9,17 @@
 
 use doos_ports::clock::Clock;
 use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, Opts, OptsBuilder, Params, Row, Value};
+use mysql_async::{Conn, Opts, OptsBuilder, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::dialect::Dialect;
 use crate::error::{Error, Fault};
 use crate::options::Options;
+use crate::session::{Open, Session, decode};
 
 /// The session looks the same whatever the server's defaults are.
 const SESSION: &str = "SET NAMES utf8mb4, time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 8, \
@@ -33,6 +34,7 @@ pub(crate) struct Database {
     idle: Mutex<Vec<Open>>,
     room: Arc<Semaphore>,
     limits: Limits,
+    bulk_writes: bool,
     /// Monotonic time until which it counts as away.
     away_until_ms: AtomicU64,
 }
@@ -42,25 +44,6 @@ struct Limits {
     connect: Duration,
     statement: Duration,
     away_pause: Duration,
-}
-
-struct Open {
-    conn: Conn,
-    dialect: Dialect,
-}
-
-/// A connection on loan.
-pub(crate) struct Session {
-    open: Option<Open>,
-    home: Arc<Database>,
-    statement_timeout: Duration,
-    /// Nothing is half done on it.
-    clean: bool,
-    in_transaction: bool,
-    /// It was open before; a failure of the first statement may only mean that the server has closed it.
-    pub reused: bool,
-    /// Its place among the lent ones; those that have none are kept by their owner and never returned.
-    room: Option<OwnedSemaphorePermit>,
 }
 
 impl Database {
@@ -88,6 +71,7 @@ impl Database {
             idle: Mutex::default(),
             room: Arc::new(Semaphore::new(options.connections_max.max(1))),
             limits,
+            bulk_writes: options.bulk_writes,
             away_until_ms: AtomicU64::new(0),
         }))
     }
@@ -103,24 +87,21 @@ impl Database {
             Some(open) => open,
             None => self.connect().await?,
         };
-        Ok(self.lend(open, Some(room), reused))
+        Ok(Session::lent(self, open, Some(room), reused))
     }
 
     /// A new connection that its owner keeps, outside of the count.
     pub async fn own_session(self: &Arc<Self>) -> Result<Session, Fault> {
-        Ok(self.lend(self.connect().await?, None, false))
+        Ok(Session::lent(self, self.connect().await?, None, false))
     }
 
-    fn lend(self: &Arc<Self>, open: Open, room: Option<OwnedSemaphorePermit>, reused: bool) -> Session {
-        Session {
-            open: Some(open),
-            home: Arc::clone(self),
-            statement_timeout: self.limits.statement,
-            clean: true,
-            in_transaction: false,
-            reused,
-            room,
-        }
+    /// Keeps a clean connection for the next caller.
+    pub fn take_back(&self, open: Open) {
+        self.idle().push(open);
+    }
+
+    pub const fn statement_timeout(&self) -> Duration {
+        self.limits.statement
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Open>> {
@@ -148,7 +129,8 @@ impl Database {
         match connected {
             Ok(mut conn) => {
                 let version: Option<String> = conn.query_first("SELECT VERSION()").await?;
-                Ok(Open { conn, dialect: Dialect::of(&version.unwrap_or_default()) })
+                let dialect = if self.bulk_writes { Dialect::of(&version.unwrap_or_default()) } else { Dialect::MySql };
+                Ok(Open { conn, dialect })
             }
             Err(Fault::Away(cause)) => {
                 let pause_ms = u64::try_from(self.limits.away_pause.as_millis()).unwrap_or(u64::MAX);
@@ -193,7 +175,7 @@ impl Database {
             let mut session = self.session().await?;
             match session.text(sql).await {
                 Err(Fault::Away(_)) if session.reused => self.forget_idle(),
-                done => return done.map(|_| session.open().conn.affected_rows()),
+                done => return done.map(|_| session.affected_rows()),
             }
         }
     }
@@ -207,184 +189,5 @@ impl Database {
                 begun => return begun.map(|()| session),
             }
         }
-    }
-}
-
-pub(crate) fn decode<T: FromRow>(what: &str, rows: Vec<Row>) -> Result<Vec<T>, Fault> {
-    rows.into_iter().map(|row| T::from_row_opt(row).map_err(|error| Fault::row(what, error))).collect()
-}
-
-impl Session {
-    fn open(&mut self) -> &mut Open {
-        self.open.as_mut().expect("a session has its connection until it is dropped")
-    }
-
-    pub fn dialect(&self) -> Dialect {
-        self.open.as_ref().expect("a session has its connection until it is dropped").dialect
-    }
-
-    /// The server's number for this connection, to end it by.
-    pub fn id(&self) -> u32 {
-        self.open.as_ref().expect("a session has its connection until it is dropped").conn.id()
-    }
-
-    /// Runs one exchange with the server under the deadline. Whoever stops listening half way leaves it unclean.
-    async fn exchange<T>(&mut self, work: impl AsyncFnOnceSend<T>) -> Result<T, Fault> {
-        self.clean = false;
-        let (patience, name) = (self.statement_timeout, self.home.name.clone());
-        let done = timeout(patience, work.call(&mut self.open().conn)).await;
-        let result = match done {
-            Ok(result) => result.map_err(Fault::from),
-            Err(_) => return Err(Fault::Away(format!("{name} did not answer within {patience:?}"))),
-        };
-        self.clean = !matches!(result, Err(Fault::Away(_)));
-        result
-    }
-
-    /// One statement as text; for several, the rows of the first one.
-    pub async fn text(&mut self, sql: &str) -> Result<Vec<Row>, Fault> {
-        self.exchange(Text(sql)).await
-    }
-
-    /// Several statements in one packet, with the rows of each.
-    pub async fn texts(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, Fault> {
-        self.exchange(Texts(sql)).await
-    }
-
-    pub async fn exec(&mut self, sql: &str, params: Vec<Value>) -> Result<Vec<Row>, Fault> {
-        let params = if params.is_empty() { Params::Empty } else { Params::Positional(params) };
-        self.exchange(Exec(sql, params)).await
-    }
-
-    pub async fn fetch<T: FromRow>(&mut self, what: &str, sql: &str, params: Vec<Value>) -> Result<Vec<T>, Fault> {
-        decode(what, self.exec(sql, params).await?)
-    }
-
-    /// Many rows through one statement, in as few round trips as the server's dialect allows.
-    pub async fn write_rows(&mut self, statement: &Statement, rows: Vec<Vec<Value>>) -> Result<(), Fault> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        match self.dialect() {
-            Dialect::MariaDb => self.exchange(Bulk(statement.for_rows(1), rows)).await,
-            Dialect::MySql => {
-                for (sql, params) in crate::dialect::batches(statement, rows) {
-                    self.exec(&sql, params).await?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Gives the next statements that many seconds more than any statement has.
-    pub fn patiently(&mut self, seconds: u64) -> &mut Self {
-        self.statement_timeout = self.home.limits.statement + Duration::from_secs(seconds);
-        self
-    }
-
-    pub async fn begin(&mut self) -> Result<(), Fault> {
-        self.in_transaction = true;
-        self.text("START TRANSACTION").await.map(drop)
-    }
-
-    /// Says that a transaction was begun inside of a longer text.
-    pub fn has_begun(&mut self) {
-        self.in_transaction = true;
-    }
-
-    /// An [`Away`](Fault::Away) from here means that the outcome is unknown.
-    pub async fn commit(&mut self) -> Result<(), Fault> {
-        self.text("COMMIT").await?;
-        self.in_transaction = false;
-        Ok(())
-    }
-
-    pub async fn rollback(&mut self) -> Result<(), Fault> {
-        self.text("ROLLBACK").await?;
-        self.in_transaction = false;
-        Ok(())
-    }
-
-    /// Whether it could serve the next piece of work.
-    pub const fn is_usable(&self) -> bool {
-        self.clean && !self.in_transaction
-    }
-
-    pub async fn affected_by(&mut self, sql: &str, params: Vec<Value>) -> Result<u64, Fault> {
-        self.exec(sql, params).await?;
-        Ok(self.open().conn.affected_rows())
-    }
-
-    pub async fn id_made_by(&mut self, sql: &str, params: Vec<Value>) -> Result<u64, Fault> {
-        self.exec(sql, params).await?;
-        self.open().conn.last_insert_id().ok_or_else(|| Fault::Refused("the server gave no number".to_owned()))
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if self.is_usable()
-            && self.room.is_some()
-            && let Some(open) = self.open.take()
-        {
-            self.home.idle().push(open);
-        }
-    }
-}
-
-/// What is said to the server in one exchange. A closure could not promise that its future may change threads.
-trait AsyncFnOnceSend<T>: Send {
-    fn call(self, conn: &mut Conn) -> impl Future<Output = mysql_async::Result<T>> + Send;
-}
-
-struct Text<'a>(&'a str);
-struct Texts<'a>(&'a str);
-struct Exec<'a>(&'a str, Params);
-struct Bulk(String, Vec<Vec<Value>>);
-
-impl AsyncFnOnceSend<Vec<Row>> for Text<'_> {
-    async fn call(self, conn: &mut Conn) -> mysql_async::Result<Vec<Row>> {
-        conn.query(self.0).await
-    }
-}
-
-impl AsyncFnOnceSend<Vec<Vec<Row>>> for Texts<'_> {
-    async fn call(self, conn: &mut Conn) -> mysql_async::Result<Vec<Vec<Row>>> {
-        let mut results = conn.query_iter(self.0).await?;
-        let mut sets = Vec::new();
-        while !results.is_empty() || sets.is_empty() {
-            sets.push(results.collect::<Row>().await?);
-            if results.is_empty() {
-                break;
-            }
-        }
-        results.drop_result().await?;
-        Ok(sets)
-    }
-}
-
-impl AsyncFnOnceSend<Vec<Row>> for Exec<'_> {
-    async fn call(self, conn: &mut Conn) -> mysql_async::Result<Vec<Row>> {
-        conn.exec(self.0, self.1).await
-    }
-}
-
-impl AsyncFnOnceSend<()> for Bulk {
-    async fn call(self, conn: &mut Conn) -> mysql_async::Result<()> {
-        conn.exec_batch(self.0, self.1.into_iter().map(Params::Positional)).await
-    }
-}
-
-/// An INSERT whose row of question marks can be repeated.
-pub(crate) struct Statement {
-    pub head: &'static str,
-    pub columns: usize,
-    pub tail: &'static str,
-}
-
-impl Statement {
-    pub fn for_rows(&self, rows: usize) -> String {
-        let row = format!("({})", vec!["?"; self.columns].join(","));
-        format!("{} VALUES {} {}", self.head, vec![row; rows].join(","), self.tail)
     }
 }

@@ -8,7 +8,7 @@
 
 use mysql_async::Value;
 
-use crate::database::Statement;
+use crate::session::Statement;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {

@@ -8,7 +8,7 @@ use doos_ports::clock::Clock;
 use std::sync::{Arc, RwLock};
 
 use crate::catalog::MySqlCatalogStore;
-use crate::database::{Database, decode};
+use crate::database::Database;
 use crate::error::{Error, Fault};
 use crate::id_marks::MySqlIdMarks;
 use crate::identities::MySqlIdentityStore;
@@ -20,6 +20,7 @@ use crate::orders::MySqlOrderStore;
 use crate::outbox::{MySqlOutbox, Sources};
 use crate::partitions;
 use crate::payment_book::MySqlPaymentBook;
+use crate::session::decode;
 use crate::settings;
 use crate::shipments::MySqlShipmentStore;
 use crate::topology::{Topology, first_buckets};

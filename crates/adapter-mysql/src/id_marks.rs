@@ -8,8 +8,9 @@ use doos_domain::time::Timestamp;
 use doos_ports::id_marks::{Error, IdMarks, Tenure};
 use std::sync::Arc;
 
-use crate::database::{Database, decode};
+use crate::database::Database;
 use crate::error::Fault;
+use crate::session::decode;
 
 const ENGINE: &str = "the id marks";
 

@@ -7,9 +7,10 @@ use doos_ports::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-use crate::database::{Database, Session, decode};
+use crate::database::Database;
 use crate::error::Fault;
 use crate::rows::hash_literal;
+use crate::session::{Session, decode};
 
 const ENGINE: &str = "the identities";
 

@@ -18,13 +18,14 @@ use mysql_async::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::database::{Database, Session, Statement, decode};
+use crate::database::Database;
 use crate::dialect::list;
 use crate::error::Fault;
 use crate::mailbox;
 use crate::orders::first_answer_in;
 use crate::outbox::MySqlOutbox;
 use crate::rows::{bucket_of_scope, json, parse};
+use crate::session::{Session, Statement, decode};
 
 const ENGINE: &str = "the stock ledger";
 /// Places for orders come first, places for products behind them; as many as the table has rows.

@@ -7,10 +7,10 @@ use doos_ports::inbox::Progress;
 use mysql_async::Value;
 use std::collections::BTreeMap;
 
-use crate::database::{Session, Statement};
 use crate::dialect::list;
 use crate::error::Fault;
 use crate::rows::{MESSAGES_AGAIN, json, message_values};
+use crate::session::{Session, Statement};
 
 const WAIT: Statement = Statement {
     head: "INSERT INTO t_waiting (consumer, message_id, order_id, arrival, tries, next_at, cause, payload)",

@@ -13,8 +13,9 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use crate::database::{Database, Session};
+use crate::database::Database;
 use crate::error::{Error, Fault};
+use crate::session::Session;
 
 /// Which tables a database has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

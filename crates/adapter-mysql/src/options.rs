@@ -20,6 +20,9 @@ pub struct Options {
     pub poll_after_ms: i64,
     /// A message published and not consumed is published again after so long, then after twice as long.
     pub republish_after_ms: i64,
+    /// Use MariaDB's bulk command where the server has it. Off for whoever reaches it through something that does not
+    /// pass the command on; rows are then written as on MySQL.
+    pub bulk_writes: bool,
     /// The largest packet the servers must take.
     pub packet_bytes_min: u64,
     /// Bring the tables up to date when opening, instead of refusing old ones.
@@ -50,6 +53,7 @@ impl Options {
             handed_over_max: 100_000,
             poll_after_ms: 5_000,
             republish_after_ms: 30_000,
+            bulk_writes: true,
             packet_bytes_min: 16 << 20,
             migrate: false,
         }

@@ -9,10 +9,9 @@
 
 use async_trait::async_trait;
 use doos_domain::ids::MessageId;
-use doos_domain::message::{Consumer, Message};
+use doos_domain::message::Message;
 use doos_domain::time::Timestamp;
 use doos_ports::Result;
-use doos_ports::inbox::Progress;
 use doos_ports::order_store::MessageState;
 use doos_ports::outbox::Outbox;
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +21,7 @@ use tokio::sync::Notify;
 use crate::database::Database;
 use crate::dialect::list;
 use crate::error::Fault;
-use crate::rows::{event_in_id, order_in_id, parse};
+use crate::rows::parse;
 use crate::topology::Topology;
 
 const ENGINE: &str = "the outbox";
@@ -42,7 +41,7 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    fn all(&self) -> Vec<&Arc<Database>> {
+    pub fn all(&self) -> Vec<&Arc<Database>> {
         self.shards.iter().chain([&self.inventory, &self.payment, &self.shipping]).collect()
     }
 
@@ -61,7 +60,7 @@ impl Sources {
 
 pub struct MySqlOutbox {
     sources: Sources,
-    topology: Arc<RwLock<Topology>>,
+    pub(crate) topology: Arc<RwLock<Topology>>,
     handed: Mutex<Handed>,
     arrived: Notify,
     handed_over_max: usize,
@@ -163,60 +162,6 @@ impl MySqlOutbox {
         Ok(more)
     }
 
-    /// Tells the senders what became of the messages that a consumer has just settled. Best effort: what is not told
-    /// now is published again, and told then.
-    pub(crate) async fn tell_senders(&self, progress: &Progress) {
-        let mut marks: BTreeMap<(Source, u8), Vec<&str>> = BTreeMap::new();
-        for id in progress.done.iter().filter(|id| !awaits_outcome(event_in_id(id.as_str()))) {
-            for source in self.senders(progress.consumer, id.as_str()) {
-                marks.entry((source, CONSUMED)).or_default().push(id.as_str());
-            }
-        }
-        for letter in &progress.park {
-            for source in self.senders(progress.consumer, letter.message.id.as_str()) {
-                marks.entry((source, FAILED)).or_default().push(letter.message.id.as_str());
-            }
-        }
-        let replayed =
-            progress.wait.iter().map(|waiting| &waiting.message.id).filter(|id| progress.settled.contains(id));
-        for id in replayed {
-            for source in self.senders(progress.consumer, id.as_str()) {
-                marks.entry((source, PUBLISHED)).or_default().push(id.as_str());
-            }
-        }
-        for ((source, state), ids) in marks {
-            let from = if state == PUBLISHED { "3" } else { "0, 1" };
-            let sql = format!(
-                "UPDATE t_local_message SET status = {state} WHERE message_id IN ({}) AND status IN ({from})",
-                list(ids)
-            );
-            let database = self.sources.all()[source];
-            if let Err(fault) = database.write_text(&sql).await {
-                tracing::debug!(database = %database.name, cause = %fault, "a sender was not told");
-            }
-        }
-    }
-
-    /// The databases that may hold a message to this consumer.
-    fn senders(&self, consumer: Consumer, id: &str) -> Vec<Source> {
-        let shards = || match order_in_id(id) {
-            Some(order) => {
-                let topology = self.topology.read().unwrap_or_else(PoisonError::into_inner);
-                vec![topology.shard_of(order.bucket())]
-            }
-            None => (0..self.sources.shards.len()).collect(),
-        };
-        if consumer != Consumer::Order {
-            return shards();
-        }
-        match event_in_id(id) {
-            "StockDecided" => vec![self.sources.inventory()],
-            "PaymentCaptured" | "PaymentClosed" | "RefundSettled" => vec![self.sources.payment()],
-            "ShipmentShipped" | "ShipmentFailed" | "ShipmentDelivered" => vec![self.sources.shipping()],
-            _ => (self.sources.shards.len()..self.sources.shards.len() + 3).collect(),
-        }
-    }
-
     /// Removes what was consumed more than a day ago, in steps. Returns how many rows went.
     pub async fn forget_consumed(&self, now: Timestamp) -> Result<u64> {
         let mut gone = 0;
@@ -237,9 +182,9 @@ impl MySqlOutbox {
     }
 }
 
-const PUBLISHED: u8 = 1;
+pub(crate) const PUBLISHED: u8 = 1;
 pub(crate) const CONSUMED: u8 = 2;
-const FAILED: u8 = 3;
+pub(crate) const FAILED: u8 = 3;
 
 pub(crate) fn state_of(status: u8) -> MessageState {
     match status {
@@ -248,12 +193,6 @@ pub(crate) fn state_of(status: u8) -> MessageState {
         CONSUMED => MessageState::Consumed,
         _ => MessageState::Failed,
     }
-}
-
-/// Whether the asking context hears of it by an outcome, and marks it consumed with that outcome's effect. The others
-/// are marked when their consumer is done with them.
-fn awaits_outcome(event: &str) -> bool {
-    matches!(event, "DeductStock" | "CapturePayment" | "ClosePayment" | "RefundPayment" | "ShipOrder")
 }
 
 async fn due(

@@ -12,10 +12,11 @@ use doos_ports::payment_book::{Booking, PaymentBook};
 use mysql_async::Value;
 use std::sync::Arc;
 
-use crate::database::{Database, Session};
+use crate::database::Database;
 use crate::error::Fault;
 use crate::mailbox;
 use crate::outbox::MySqlOutbox;
+use crate::session::Session;
 
 const ENGINE: &str = "the payment book";
 const COLUMNS: &str = "reference, kind, order_id, amount, currency, provider_reference, created_at";

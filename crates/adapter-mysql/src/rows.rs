@@ -10,13 +10,14 @@ use doos_domain::money::{Currency, Money};
 use doos_domain::order::{CancelReason, Order, Status};
 use doos_domain::payment::OrderMoney;
 use doos_domain::time::Timestamp;
-use mysql_async::Value;
+use mysql_async::prelude::FromValue;
+use mysql_async::{FromValueError, Value, from_value_opt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::database::Statement;
 use crate::error::Fault;
+use crate::session::Statement;
 
 /// What every reader of orders selects, in the order of [`OrderRow`].
 pub(crate) const ORDER_COLUMNS: &str =
@@ -149,6 +150,36 @@ pub(crate) fn order_of(row: OrderRow) -> Result<Order, Fault> {
         created_at: Timestamp::from_millis(created_at),
         updated_at: Timestamp::from_millis(updated_at),
     })
+}
+
+/// The names of the columns that make an order, as [`order_of_values`] wants their values.
+pub fn order_columns() -> impl Iterator<Item = &'static str> {
+    ORDER_COLUMNS.split(", ")
+}
+
+/// The order in a row that came another way than by a query, such as the binlog; what is wrong with it otherwise.
+pub fn order_of_values(values: [Value; 12]) -> Result<Order, String> {
+    fn cell<T: FromValue>(name: &str, value: Value) -> Result<T, String> {
+        from_value_opt(value)
+            .map_err(|FromValueError(value)| format!("t_order.{name} cannot be {:.40}", value.as_sql(true)))
+    }
+    let [id, user_id, status, version, total, currency, items, address, detail, history, created_at, updated_at] =
+        values;
+    let row = (
+        cell("id", id)?,
+        cell("user_id", user_id)?,
+        cell("status", status)?,
+        cell("version", version)?,
+        cell("total_amount", total)?,
+        cell("currency", currency)?,
+        cell("items", items)?,
+        cell("address", address)?,
+        cell("detail", detail)?,
+        cell("history", history)?,
+        cell("created_at", created_at)?,
+        cell("updated_at", updated_at)?,
+    );
+    order_of(row).map_err(|fault| fault.to_string())
 }
 
 pub(crate) fn message_values(message: &Message, next_retry: Timestamp) -> Vec<Value> {

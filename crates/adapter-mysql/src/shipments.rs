@@ -11,10 +11,11 @@ use mysql_async::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::database::{Database, Session, Statement};
+use crate::database::Database;
 use crate::error::Fault;
 use crate::mailbox;
 use crate::outbox::MySqlOutbox;
+use crate::session::{Session, Statement};
 
 const ENGINE: &str = "the shipments";
 const ROWS: Statement = Statement {

@@ -16,12 +16,13 @@ use std::sync::Arc;
 use super::group::{self, Mark};
 use super::lane::{State, was_committed};
 use super::{ENGINE, MySqlOrderStore};
-use crate::database::{Database, Session};
+use crate::database::Database;
 use crate::dialect::list;
 use crate::error::Fault;
 use crate::mailbox;
 use crate::outbox::CONSUMED;
 use crate::rows::{asked_by, order_in_id};
+use crate::session::Session;
 
 /// What one shard has to store of a unit.
 pub(super) struct Part<'a> {
@@ -42,8 +43,8 @@ impl MySqlOrderStore {
         for ((shard, part), state) in parts.iter().zip(&mut states) {
             prepared.push(self.prepare(*shard, part, state).await?);
         }
-        let mut committed = 0;
-        for (((shard, part), state), (mut session, mark)) in parts.iter().zip(&mut states).zip(prepared) {
+        let each = parts.iter().zip(&mut states).zip(prepared);
+        for (committed, (((shard, part), state), (mut session, mark))) in each.enumerate() {
             let database = &self.shards[*shard].database;
             let old = session.id();
             if let Err(lost) = session.commit().await {
@@ -52,7 +53,6 @@ impl MySqlOrderStore {
             } else {
                 state.give_back(session);
             }
-            committed += 1;
             self.outbox
                 .hand_over(*shard, group::messages_of(&part.changes).chain(part.progress.outgoing.iter().cloned()));
         }

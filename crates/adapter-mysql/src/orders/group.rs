@@ -7,17 +7,17 @@
 use doos_domain::message::Message;
 use doos_domain::time::Timestamp;
 use doos_ports::order_store::Change;
-use mysql_async::Row;
+use mysql_async::{Row, Value};
 use std::collections::{BTreeSet, HashMap};
 
 use super::judge::Found;
-use crate::database::{Session, decode};
 use crate::dialect::list;
 use crate::error::Fault;
 use crate::rows::{
     ANSWER_COLUMNS, AnswerRow, NEW_ANSWERS, NEW_MESSAGES, NEW_ORDERS, NEXT_VERSIONS, answer_of, answer_values,
     hash_literal, key_hash, message_values, order_values,
 };
+use crate::session::{Session, Statement, decode};
 use doos_domain::ids::OrderId;
 
 /// The mark by which a connection can be asked later whether a group was committed.
@@ -72,19 +72,38 @@ fn found(buckets: Vec<Row>, versions: Vec<Row>, voids: Vec<Row>, answers: Vec<Ro
     })
 }
 
-/// Writes the winners of a group. `poll_at`: when the poll may take their messages.
-pub(super) async fn write(session: &mut Session, winners: &[&Change], poll_at: Timestamp) -> Result<(), Fault> {
+/// What the winners of a group write, statement by statement. `poll_at`: when the poll may take their messages.
+fn writes(winners: &[&Change], poll_at: Timestamp) -> Vec<(&'static Statement, Vec<Vec<Value>>)> {
     let new = winners.iter().filter(|change| change.expected_version == 0);
-    session.write_rows(&NEW_ORDERS, new.map(|change| order_values(&change.order)).collect()).await?;
+    let mut writes = vec![(&NEW_ORDERS, new.map(|change| order_values(&change.order)).collect())];
     for layer in layers(winners) {
-        session
-            .write_rows(&NEXT_VERSIONS, layer.into_iter().map(|change| order_values(&change.order)).collect())
-            .await?;
+        writes.push((&NEXT_VERSIONS, layer.into_iter().map(|change| order_values(&change.order)).collect()));
     }
     let messages = winners.iter().flat_map(|change| &change.messages);
-    session.write_rows(&NEW_MESSAGES, messages.map(|message| message_values(message, poll_at)).collect()).await?;
+    writes.push((&NEW_MESSAGES, messages.map(|message| message_values(message, poll_at)).collect()));
     let answers = winners.iter().filter_map(|change| Some((change.answer.as_ref()?, change.order.id.bucket().get())));
-    session.write_rows(&NEW_ANSWERS, answers.map(|(answer, bucket)| answer_values(answer, bucket)).collect()).await
+    writes.push((&NEW_ANSWERS, answers.map(|(answer, bucket)| answer_values(answer, bucket)).collect()));
+    writes
+}
+
+/// Writes the winners and leaves the transaction open.
+pub(super) async fn write(session: &mut Session, winners: &[&Change], poll_at: Timestamp) -> Result<(), Fault> {
+    for (statement, rows) in writes(winners, poll_at) {
+        session.write_rows(statement, rows).await?;
+    }
+    Ok(())
+}
+
+/// The same written out with the COMMIT behind it, for one packet: a group's time is mostly its waits for the server.
+pub(super) fn write_and_commit(winners: &[&Change], poll_at: Timestamp) -> String {
+    let mut sql = String::new();
+    for (statement, rows) in writes(winners, poll_at) {
+        if !rows.is_empty() {
+            sql += &statement.written_out(&rows);
+            sql += "; ";
+        }
+    }
+    sql + "COMMIT"
 }
 
 /// Later versions, so cut that no statement has two of one order: each must be an event of its own in the feed.

@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use super::group::{self, Mark};
 use super::{ENGINE, Outcome};
-use crate::database::{Database, Session};
+use crate::database::Database;
 use crate::error::Fault;
+use crate::session::Session;
 
 /// How often a group that met a deadlock, or a faster process, is judged again.
 const TRIES_MAX: u32 = 4;
@@ -143,15 +144,13 @@ impl State {
             return Tried::Settled(outcomes);
         }
         let poll_at = shard.clock.now().plus_millis(poll_after_ms);
-        if let Err(fault) = group::write(&mut session, &winners, poll_at).await {
-            return self.give_up(session, fault).await;
-        }
         let old = session.id();
-        match session.commit().await {
+        match session.texts_to_commit(&group::write_and_commit(&winners, poll_at)).await {
             Ok(()) => {
                 self.give_back(session);
                 Tried::Settled(outcomes)
             }
+            Err(fault) if !matches!(fault, Fault::Away(_)) => self.give_up(session, fault).await,
             Err(lost) => {
                 drop(session);
                 match was_committed(shard, mark, old).await {
@@ -211,13 +210,12 @@ pub(super) async fn was_committed(shard: &Arc<Database>, mark: Mark, old_session
 async fn ask(shard: &Arc<Database>, mark: Mark, old_session: u32) -> Result<bool, Fault> {
     let mut session = shard.own_session().await?;
     // Whoever is gone already cannot be ended; the lock below waits for its end in any case.
-    match session.text(&format!("KILL CONNECTION {old_session}")).await {
-        Err(Fault::Away(cause)) => return Err(Fault::Away(cause)),
-        Ok(_) | Err(_) => {}
+    if let Err(Fault::Away(cause)) = session.text(&format!("KILL CONNECTION {old_session}")).await {
+        return Err(Fault::Away(cause));
     }
     session.begin().await?;
     let sql = format!("SELECT last_group FROM t_writer WHERE id = {} FOR UPDATE", mark.writer);
-    let rows: Vec<(u64,)> = crate::database::decode("t_writer", session.text(&sql).await?)?;
+    let rows: Vec<(u64,)> = crate::session::decode("t_writer", session.text(&sql).await?)?;
     let _ = session.rollback().await;
     match rows.first() {
         Some((last_group,)) => Ok(*last_group == mark.group),

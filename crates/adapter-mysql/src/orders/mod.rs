@@ -27,13 +27,14 @@ use futures::future::join_all;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::database::{Database, Session};
+use crate::database::Database;
 use crate::error::Fault;
 use crate::outbox::MySqlOutbox;
 use crate::rows::{
     ANSWER_COLUMNS, AnswerRow, FIRST_ANSWERS, answer_of, answer_values, bucket_of_scope, hash_literal, key_hash,
     user_of_scope,
 };
+use crate::session::Session;
 use crate::topology::{OPEN, Topology};
 use combine::Combiner;
 use lane::Lane;
@@ -158,7 +159,7 @@ impl MySqlOrderStore {
 pub(crate) async fn first_answer_in(session: &mut Session, answer: &Answer, bucket: u16) -> Result<Answer, Fault> {
     session.write_rows(&FIRST_ANSWERS, vec![answer_values(answer, bucket)]).await?;
     let sql = format!("SELECT {ANSWER_COLUMNS} FROM t_answer WHERE id = {}", hash_literal(&key_hash(&answer.key)));
-    let rows: Vec<AnswerRow> = crate::database::decode("t_answer", session.text(&sql).await?)?;
+    let rows: Vec<AnswerRow> = crate::session::decode("t_answer", session.text(&sql).await?)?;
     let first = rows.into_iter().next().ok_or_else(|| Fault::row("t_answer", "it was stored and is not there"))?;
     Ok(answer_of(first).1)
 }
@@ -287,7 +288,7 @@ impl MySqlOrderStore {
             let mut session = shard.begin().await?;
             // Exclusive: waits for the groups that are running in this bucket, then sees what they left.
             let sql = format!("SELECT state FROM t_bucket WHERE bucket = {} FOR UPDATE", id.bucket().get());
-            let states: Vec<(u8,)> = crate::database::decode("t_bucket", session.text(&sql).await?)?;
+            let states: Vec<(u8,)> = crate::session::decode("t_bucket", session.text(&sql).await?)?;
             if states.first() != Some(&(OPEN,)) {
                 return Err(Fault::Away(judge::ELSEWHERE.to_owned()));
             }

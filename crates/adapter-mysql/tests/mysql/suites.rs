@@ -1,17 +1,15 @@
 //! The behaviour suites of every port that is kept in SQL, on real servers, with one order shard and with two.
 
-#![cfg(test)]
-
-mod common;
-
-use common::{Set, runtime, servers};
+use crate::common::{self, Set, runtime, servers};
+use doos_adapter_mysql::Options;
 use doos_ports::suites::Case;
 
-fn run_on(shards: usize, case: Case) {
+fn run_on(shards: usize, bulk_writes: bool, case: Case) {
     let Some(servers) = servers() else { return };
     runtime().block_on(async {
         let set = Set::take(&servers, shards).await;
-        case(common::ports(&set.addresses).await).await;
+        let options = Options { bulk_writes, ..common::options(&set.addresses) };
+        case(common::ports_with(options).await).await;
     });
 }
 
@@ -32,7 +30,7 @@ macro_rules! sql_suites {
 
 mod one_shard {
     fn run(case: super::Case) {
-        super::run_on(1, case);
+        super::run_on(1, true, case);
     }
 
     sql_suites!(run);
@@ -40,7 +38,16 @@ mod one_shard {
 
 mod two_shards {
     fn run(case: super::Case) {
-        super::run_on(2, case);
+        super::run_on(2, true, case);
+    }
+
+    sql_suites!(run);
+}
+
+/// The statements that MySQL is given, which MariaDB takes as well.
+mod as_on_mysql {
+    fn run(case: super::Case) {
+        super::run_on(2, false, case);
     }
 
     sql_suites!(run);

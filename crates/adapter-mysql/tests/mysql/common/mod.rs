@@ -175,7 +175,7 @@ impl Set {
 
     async fn prepare(&self) {
         on_each(&self.addresses, "CREATE DATABASE IF NOT EXISTS {}").await;
-        let databases = Databases::new(Options::new(self.addresses.clone()), RealClock::start()).unwrap();
+        let databases = Databases::new(options(&self.addresses), RealClock::start()).unwrap();
         if databases.migrate().await.is_err() {
             // Made by another state of the program.
             on_each(&self.addresses, "DROP DATABASE {}").await;
@@ -203,7 +203,13 @@ async fn empty(address: &str) {
 }
 
 pub async fn open(addresses: &Addresses) -> MySqlEngines {
-    open_with(Options::new(addresses.clone())).await
+    open_with(options(addresses)).await
+}
+
+/// With more patience than users have: tests share their machine with builds.
+pub fn options(addresses: &Addresses) -> Options {
+    let (connect_timeout, statement_timeout) = (Duration::from_secs(20), Duration::from_secs(30));
+    Options { connect_timeout, statement_timeout, ..Options::new(addresses.clone()) }
 }
 
 pub async fn open_with(options: Options) -> MySqlEngines {
@@ -212,7 +218,11 @@ pub async fn open_with(options: Options) -> MySqlEngines {
 
 /// All ports: the real ones, a bus and a feed in memory, and what is not kept in SQL from the simulator.
 pub async fn ports(addresses: &Addresses) -> Ports {
-    let engines = open(addresses).await;
+    ports_with(options(addresses)).await
+}
+
+pub async fn ports_with(options: Options) -> Ports {
+    let engines = open_with(options).await;
     let clock = RealClock::start();
     let sim = SimEngines::new(SimOptions::default(), clock.clone());
     let orders = stand_ins::Recorded::new(engines.orders.clone());

@@ -1,0 +1,112 @@
+//! The life of messages: handed over, polled after a crash, published again, consumed, forgotten.
+
+use doos_adapter_mysql::MySqlEngines;
+use doos_domain::ids::MessageId;
+use doos_domain::message::{Body, Consumer, Message};
+use doos_domain::stock::Decision;
+use doos_domain::time::Timestamp;
+use doos_ports::clock::Clock;
+use doos_ports::inbox::{Inbox, Progress};
+use doos_ports::order_store::{MessageState, OrderStore};
+use doos_ports::outbox::Outbox;
+use std::collections::BTreeSet;
+
+use crate::{clock, common, on_set, scene};
+
+async fn open_ids(engines: &MySqlEngines, now: Timestamp) -> BTreeSet<MessageId> {
+    let open = engines.outbox.open(now, 100).await.expect("the outbox opens");
+    open.into_iter().map(|message| message.id).collect()
+}
+
+#[test]
+fn a_message_is_handed_over_at_once_and_polled_by_others_later() {
+    on_set(async |_, set| {
+        let (mine, other) = (common::open(&set.addresses).await, common::open(&set.addresses).await);
+        let (scene, now) = (scene(&set).await, clock().now());
+        let change = scene.new_order(2, 0);
+        let sent = BTreeSet::from([change.messages[0].id.clone()]);
+        assert!(mine.orders.commit(vec![change]).await[0].is_ok());
+        mine.outbox.ready().await;
+        assert_eq!(open_ids(&mine, now).await, sent);
+        assert!(open_ids(&other, now).await.is_empty(), "the hand-over has five seconds");
+        assert_eq!(open_ids(&other, now.plus_millis(7_000)).await, sent);
+    });
+}
+
+#[test]
+fn a_message_published_and_not_consumed_is_published_again_ever_more_rarely() {
+    on_set(async |_, set| {
+        let (scene, now) = (scene(&set).await, clock().now());
+        let order = scene.placed(2, 0).await;
+        // A process of its own each time: nothing is remembered but what the tables say.
+        let published_at = async |at: Timestamp| {
+            let engines = common::open(&set.addresses).await;
+            let open = open_ids(&engines, at).await;
+            engines.outbox.mark_published(open.iter().cloned().collect(), at).await.unwrap();
+            !open.is_empty()
+        };
+        let mut seen = Vec::new();
+        for second in [10, 20, 39, 41, 60, 100, 102, 200, 221, 223] {
+            if published_at(now.plus_millis(second * 1_000)).await {
+                seen.push(second);
+            }
+        }
+        assert_eq!(seen, [10, 41, 102, 223], "after 30, 60 and 120 seconds");
+        let states = scene.ports.orders.messages(order.id).await.unwrap();
+        assert_eq!(states[0].1, MessageState::Published);
+    });
+}
+
+fn decided(asked: &Message, at: Timestamp) -> Message {
+    asked.reply(at, Body::StockDecided { decision: Decision::Deducted })
+}
+
+#[test]
+fn an_outcome_marks_what_it_answers_and_the_sender_of_the_outcome_is_told() {
+    on_set(async |_, set| {
+        let engines = common::open(&set.addresses).await;
+        let (scene, now) = (scene(&set).await, clock().now());
+        let placed = scene.placed(2, 0).await;
+        let asked = scene.ports.orders.messages(placed.id).await.unwrap().remove(0).0;
+        let outcome = decided(&asked, now);
+        let mut inventory = Progress::new(Consumer::Inventory);
+        inventory.done.push(asked.id.clone());
+        inventory.outgoing.push(outcome.clone());
+        engines.inbox.store(inventory).await.expect("progress is stored");
+        let later = now.plus_millis(3_600_000);
+        let expected = BTreeSet::from([asked.id.clone(), outcome.id.clone()]);
+        assert_eq!(open_ids(&engines, later).await, expected, "asked and decided, and nobody has heard of it");
+
+        let mut progress = Progress::new(Consumer::Order);
+        progress.done.push(outcome.id.clone());
+        engines.orders.consume(vec![scene.confirmed(&placed, 5)], progress).await.expect("the group is stored");
+        let other = common::open(&set.addresses).await;
+        assert!(open_ids(&other, later).await.is_empty(), "nothing is published again");
+        let states = scene.ports.orders.messages(placed.id).await.unwrap();
+        assert_eq!(states[0].1, MessageState::Consumed);
+        assert!(engines.orders.undecided().await.unwrap().is_empty());
+
+        assert_eq!(other.outbox.forget_consumed(later).await.unwrap(), 0, "they stay for a day");
+        assert_eq!(other.outbox.forget_consumed(now.plus_millis(2 * 86_400_000)).await.unwrap(), 2);
+    });
+}
+
+#[test]
+fn what_has_no_outcome_is_consumed_when_its_consumer_is_done() {
+    on_set(async |_, set| {
+        let engines = common::open(&set.addresses).await;
+        let scene = scene(&set).await;
+        let placed = scene.placed(2, 0).await;
+        let cancel = scene.cancelled(&placed, 5);
+        let release = cancel.messages[0].id.clone();
+        scene.commit(cancel).await.expect("the second version is taken");
+        engines
+            .inbox
+            .store(Progress { done: vec![release.clone()], ..Progress::new(Consumer::Inventory) })
+            .await
+            .unwrap();
+        let states = scene.ports.orders.messages(placed.id).await.unwrap();
+        let state = states.iter().find(|(message, _)| message.id == release).map(|(_, state)| *state);
+        assert_eq!(state, Some(MessageState::Consumed));
+    });
+}
