@@ -93,7 +93,8 @@ web_step() {
 in_web() { (cd web && npm run --silent "$@"); }
 
 end_to_end() {
-    bash scripts/web.sh chromium && cargo build -p doos --locked && in_web e2e
+    bash scripts/web.sh chromium && cargo build -p doos --locked &&
+        DOOS_BINARY=$(realpath "${CARGO_TARGET_DIR:-target}")/debug/doos in_web e2e
 }
 
 documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
