@@ -11,6 +11,7 @@ use doos_domain::payment::MoneyEntry;
 use doos_domain::shipping::Shipment;
 use doos_domain::stock::{DecisionRow, Movement, MovementKind, StockRow};
 use doos_domain::time::Timestamp;
+use doos_journal::{RealDisk, peek};
 use doos_ports::bus::Position;
 use doos_ports::inbox::{DeadLetter, Waiting};
 use rusqlite::Connection;
@@ -92,6 +93,14 @@ impl Books {
             work(&Cut { reading, cut })
         })
     }
+}
+
+/// Where the journal of a data directory ends, beside the process that writes it or without one. What lies between the
+/// cut of the books and this is not in the books yet.
+pub fn journal_end(data_dir: &Path) -> Result<Position> {
+    let failed = |source| Error::Io { action: "read the journal's directory", source };
+    let disk = RealDisk::open(&Layout::of(data_dir).journal_dir).map_err(failed)?;
+    Ok(Position(peek(&disk)?.end()))
 }
 
 /// Folds all there is, if no other process owns the store. `false`: one does, and folds for itself.

@@ -33,7 +33,7 @@ impl Error {
 
     /// Whether the database has refused a write for a reason that may go away by itself: no room, a failed write, or
     /// somebody else's lock. Its transaction is undone then. A failed sync is none of these.
-    pub(crate) fn may_pass(&self) -> bool {
+    pub fn may_pass(&self) -> bool {
         use rusqlite::ffi;
         let Self::Database { source, .. } = self else { return false };
         let Some(refusal) = source.sqlite_error() else { return false };

@@ -40,7 +40,7 @@ mod unit;
 mod writer;
 
 pub use backup::{BackupReport, backup};
-pub use books::{BookReader, Books, Standing, fold_dir};
+pub use books::{BookReader, Books, Standing, fold_dir, journal_end};
 pub use error::Error;
 pub use folder::{Folded, Folder};
 pub use gate::MemoryGate;

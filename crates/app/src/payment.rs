@@ -23,6 +23,8 @@ pub struct Callback {
     pub amount: Money,
     pub event: CallbackEvent,
     pub provider_reference: String,
+    /// The `traceparent` of the call that brought it.
+    pub trace: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +86,9 @@ impl App {
             at,
             provider_reference: callback.provider_reference.clone(),
         };
-        Booking { entry, tell: Some(Message::about(order, reference, at, body)) }
+        let mut tell = Message::about(order, reference, at, body);
+        tell.trace.clone_from(&callback.trace);
+        Booking { entry, tell: Some(tell) }
     }
 
     /// A call to the world outside, cut off at the deadline: too late is unclear, never failed.

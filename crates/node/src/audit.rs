@@ -2,7 +2,8 @@
 //! the ledger that say so.
 //!
 //! What holds: the checks are those of `doos_domain::audit`; here they are only fed. Orders are looked at in portions,
-//! so that the memory needed does not grow with the store. Beside a running server the cut is what it has folded.
+//! so that the memory needed does not grow with the store. Beside a running server the cut is what it has folded, and that is
+//! waited for until nothing acknowledged before the audit is left out.
 //!
 //! What must never happen: a repair without an entry, or beside a running server.
 
@@ -11,17 +12,22 @@ use doos_adapter_embedded::{BookReader, Books, Store};
 use doos_domain::audit::{self, Difference, MovementSums, OrderRecords};
 use doos_domain::ids::{OrderId, ProductId};
 use doos_domain::stock::{Book, Changes, Command, Movement, MovementKind, StockRow};
+use doos_ports::bus::Position;
 use doos_ports::clock::Clock;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
 
 /// Orders looked at in one portion.
 const PORTION: u64 = 250_000;
+/// How often the books are looked at while they come nearer to the journal's end, and how often in vain.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LOOKS_IN_VAIN_MAX: u32 = 100;
 /// Differences reported in full; the rest is counted.
 const REPORTED_MAX: usize = 1_000;
 
@@ -78,9 +84,36 @@ pub fn run(config: &Config) -> Result<Report> {
     beside_server(&config.data_dir)
 }
 
-/// Audits what is folded, changing nothing.
+/// Audits what is folded, changing nothing. Everything that was in the journal at the call is in it: a cut that leaves
+/// acknowledged orders out proves nothing about them.
 pub fn beside_server(data_dir: &Path) -> Result<Report> {
-    Ok(Books::open(data_dir)?.read(|books| examine(books))?)
+    let books = Books::open(data_dir)?;
+    let end = doos_adapter_embedded::journal_end(data_dir)?;
+    await_cut(&books, end)?;
+    Ok(books.read(examine)?)
+}
+
+/// Waits until the books have come to `end`, as long as they come nearer.
+fn await_cut(books: &Books, end: Position) -> Result<()> {
+    let mut before = None;
+    let mut looks_in_vain = 0;
+    loop {
+        let cut = books.read(|books| Ok(books.cut()))?;
+        if cut >= end {
+            return Ok(());
+        }
+        looks_in_vain = if before == Some(cut) { looks_in_vain + 1 } else { 0 };
+        if looks_in_vain >= LOOKS_IN_VAIN_MAX {
+            bail!(
+                "the books stand still at journal position {}, and the journal goes on to {}: what lies between cannot \
+                 be audited. See why the server does not fold, in its log and at /readyz; often the disk is full",
+                cut.0,
+                end.0
+            );
+        }
+        before = Some(cut);
+        std::thread::sleep(LOOK_EVERY);
+    }
 }
 
 fn examine(books: &dyn BookReader) -> Result<Report, doos_adapter_embedded::Error> {

@@ -346,9 +346,19 @@ impl Config {
     pub fn check(&self) -> Result<(), Error> {
         self.check_engines()?;
         self.limits_make_sense()?;
+        self.gateway_options().check().map_err(|error| Error::Invalid(error.to_string()))?;
         if self.profile == Profile::Prod {
             check_secret("auth.token_secret", self.auth.token_secret.as_ref())?;
             check_secret("payment.callback_secret", self.payment.callback_secret.as_ref())?;
+            let text = |secret: &Option<SecretString>| secret.as_ref().map(|secret| secret.expose_secret().to_owned());
+            if text(&self.auth.token_secret) == text(&self.payment.callback_secret) {
+                return Err(Error::Refused {
+                    key: "payment.callback_secret",
+                    problem: "it is the same as auth.token_secret, so the payment provider could make tokens"
+                        .to_owned(),
+                    fix: "give each key a secret of its own",
+                });
+            }
             if self.demo.life {
                 return Err(Error::Refused {
                     key: "demo.life",
@@ -363,6 +373,20 @@ impl Config {
     /// Whether a call without a token is refused: anything but dev on loopback.
     pub fn tokens_required(&self) -> bool {
         self.auth.require || self.profile == Profile::Prod || !self.listen.ip().is_loopback()
+    }
+
+    /// The gateway's options with what this node decides for it.
+    pub fn gateway_options(&self) -> doos_gateway::Options {
+        let profile = match self.profile {
+            Profile::Prod => doos_gateway::Profile::Prod,
+            Profile::Dev => doos_gateway::Profile::Dev,
+        };
+        doos_gateway::Options {
+            profile,
+            require_auth: self.tokens_required(),
+            drain_timeout_ms: self.drain_ms,
+            ..self.gateway.clone()
+        }
     }
 
     fn check_engines(&self) -> Result<(), Error> {
@@ -388,8 +412,24 @@ impl Config {
         if self.limits.worker > 63 {
             return refuse("limits.worker", "worker numbers have six bits", "choose 0 to 63");
         }
-        if self.limits.order_queue_len_max == 0 || self.limits.order_group_len_max == 0 {
-            return refuse("limits.order_queue_len_max", "nothing could ever be stored", "set it to at least 1");
+        let limits = &self.limits;
+        let at_least_one = [
+            ("limits.order_queue_len_max", limits.order_queue_len_max as u64),
+            ("limits.order_group_len_max", limits.order_group_len_max as u64),
+            ("limits.order_group_bytes_max", limits.order_group_bytes_max as u64),
+            ("limits.order_lines_max", limits.order_lines_max as u64),
+            ("limits.line_quantity_max", u64::from(limits.line_quantity_max)),
+            ("limits.message_pull_len_max", limits.message_pull_len_max as u64),
+            ("limits.payment_calls_max", limits.payment_calls_max as u64),
+            ("limits.carrier_calls_max", limits.carrier_calls_max as u64),
+            ("limits.conflict_tries_max", u64::from(limits.conflict_tries_max)),
+            ("limits.feed_group_len_max", limits.feed_group_len_max as u64),
+        ];
+        if let Some((key, _)) = at_least_one.into_iter().find(|(_, value)| *value == 0) {
+            return refuse(key, "nothing could ever get through", "set it to at least 1");
+        }
+        if !(0.0..=1.0).contains(&self.tracing.sample_ratio) {
+            return refuse("tracing.sample_ratio", "a share lies between 0 and 1", "choose 0 to 1");
         }
         if self.limits.unpaid_deadline_ms < 1_000 {
             return refuse(

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use doos_adapter_embedded::Store;
 use doos_app::App;
 use doos_domain::message::Consumer;
-use doos_gateway::{Build, Extra, Gateway, GaugeSample, Listeners, Options};
+use doos_gateway::{Build, Extra, Gateway, GaugeSample, Listeners};
 use opentelemetry::trace::TraceContextExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::audit;
-use crate::config::{Config, Profile};
+use crate::config::Config;
 use crate::secrets::Secrets;
 use crate::telemetry;
 
@@ -59,12 +59,7 @@ pub async fn serve(
             list.push(TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?);
         }
     }
-    let options = Options {
-        profile: if config.profile == Profile::Prod { doos_gateway::Profile::Prod } else { doos_gateway::Profile::Dev },
-        require_auth: config.tokens_required(),
-        drain_timeout_ms: config.drain_ms,
-        ..config.gateway.clone()
-    };
+    let options = config.gateway_options();
     let keys = doos_gateway::Secrets { token_key: secrets.token.clone(), callback_key: secrets.callback.clone() };
     let gateway = Gateway::new(Arc::clone(app), options, keys, extra(config, app, store))?;
     let shutdown = stop.clone();

@@ -102,9 +102,12 @@ impl Node {
             lines.push(format!("  interface   {url}/docs      {url}/openapi.json"));
             lines.push(format!("  metrics     {url}/metrics"));
             lines.push(String::new());
-            lines.push("place an order:".to_owned());
-            lines.push(format!("  {}", self.first_order(&url)));
-            lines.push(String::new());
+            // Without the demo catalogue nobody knows what there is to buy.
+            if self.config.demo.seed && self.config.profile == Profile::Dev {
+                lines.push("place an order:".to_owned());
+                lines.push(format!("  {}", self.first_order(&url)));
+                lines.push(String::new());
+            }
         }
         for finding in doctor::insecurities(&self.config) {
             lines.push(finding.to_string());
@@ -125,7 +128,8 @@ impl Node {
 
     fn first_order(&self, url: &str) -> String {
         let token = if self.config.tokens_required() {
-            " -H \"Authorization: Bearer $(doos token --user 42)\"".to_owned()
+            let data_dir = self.config.data_dir.display();
+            format!(" -H \"Authorization: Bearer $(doos token --user 42 --data-dir '{data_dir}')\"")
         } else {
             String::new()
         };
@@ -181,7 +185,11 @@ fn prepare_directory(dir: &Path) -> Result<()> {
 async fn open_store(config: &Config) -> Result<Running> {
     let (dir, options) = (config.data_dir.clone(), config.store);
     let parts = tokio::task::spawn_blocking(move || Store::open_dir(&dir, options)).await?;
-    let parts = parts.with_context(|| format!("cannot open the store in {}", config.data_dir.display()))?;
+    let parts = parts.map_err(|error| {
+        let full =
+            if error.may_pass() { "; is the disk full? Nothing is lost: free some space and start again" } else { "" };
+        anyhow::Error::new(error).context(format!("cannot open the store in {}{full}", config.data_dir.display()))
+    })?;
     if let Some(cut) = &parts.recovery.cut {
         tracing::warn!(cut = ?cut, "an unfinished last group was cut; nobody had been told of it");
     }

@@ -77,6 +77,33 @@ fn an_engine_that_would_not_be_used_is_refused() {
 }
 
 #[test]
+fn what_makes_no_sense_is_refused_before_anything_is_opened_naming_the_key() {
+    for (key, value, named) in [
+        ("limits.order_lines_max", json!(0), "limits.order_lines_max"),
+        ("limits.order_group_len_max", json!(0), "limits.order_group_len_max"),
+        ("tracing.sample_ratio", json!(7), "tracing.sample_ratio"),
+        ("gateway.header_bytes_max", json!(1), "header_bytes_max"),
+        ("gateway.page_size_max", json!(0), "page_size_max"),
+    ] {
+        let values = vec![(key, value)];
+        let refused = config::load(&Flags { file: None, values }).unwrap().config.check().unwrap_err().to_string();
+        assert!(refused.contains(named), "{key}: {refused}");
+    }
+}
+
+#[test]
+fn the_payment_provider_s_key_makes_no_tokens() {
+    let secret = "9e1c5a7340bd28f6e4d1907ac35f8b62";
+    let values = vec![
+        ("profile", json!("prod")),
+        ("auth.token_secret", json!(secret)),
+        ("payment.callback_secret", json!(secret)),
+    ];
+    let refused = config::load(&Flags { file: None, values }).unwrap().config.check().unwrap_err().to_string();
+    assert!(refused.contains("payment.callback_secret") && !refused.contains(secret), "{refused}");
+}
+
+#[test]
 fn an_unknown_key_is_refused_and_named() {
     let values = vec![("limits.order_line_max", json!(5))];
     let refused = config::load(&Flags { file: None, values }).err().unwrap().to_string();

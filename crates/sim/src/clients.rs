@@ -342,7 +342,7 @@ fn callback_of(told: &Told) -> Option<Callback> {
         AttemptAnswer::Open => return None,
     };
     let (order_id, attempt_id) = (told.order_id, told.attempt_id.clone());
-    Some(Callback { order_id, attempt_id, amount: told.amount, event, provider_reference })
+    Some(Callback { order_id, attempt_id, amount: told.amount, event, provider_reference, trace: None })
 }
 
 async fn deliver(site: Arc<Site>, told: Told) {

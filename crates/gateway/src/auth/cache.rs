@@ -25,6 +25,8 @@ pub struct TokenCache {
 struct Shard {
     young: HashMap<Box<str>, Bearer>,
     old: HashMap<Box<str>, Bearer>,
+    /// Tokens of ended sessions, by when they would have expired.
+    revoked: HashMap<Box<str>, Timestamp>,
 }
 
 impl TokenCache {
@@ -50,6 +52,21 @@ impl TokenCache {
         Some(known)
     }
 
+    /// Makes the token nobody's until it expires. Kept in memory, so it ends with the process.
+    pub fn revoke(&self, token: &str, expires_at: Timestamp) {
+        let mut shard = self.shard(token);
+        shard.young.remove(token);
+        shard.old.remove(token);
+        if shard.revoked.len() >= self.generation_len_max {
+            shard.forget_revoked();
+        }
+        shard.revoked.insert(token.into(), expires_at);
+    }
+
+    pub fn is_revoked(&self, token: &str) -> bool {
+        self.shard(token).revoked.contains_key(token)
+    }
+
     pub fn store(&self, token: &str, bearer: Bearer) {
         self.shard(token).store(token.into(), bearer, self.generation_len_max);
     }
@@ -70,6 +87,14 @@ impl TokenCache {
 }
 
 impl Shard {
+    /// Room for one more: the one that would expire first is the least loss.
+    fn forget_revoked(&mut self) {
+        let first = self.revoked.iter().min_by_key(|(_, expires_at)| **expires_at).map(|(token, _)| token.clone());
+        if let Some(first) = first {
+            self.revoked.remove(&first);
+        }
+    }
+
     fn store(&mut self, token: Box<str>, bearer: Bearer, len_max: usize) {
         if self.young.len() >= len_max {
             self.old = std::mem::take(&mut self.young);
@@ -94,6 +119,21 @@ mod tests {
         assert!(cache.find("a", Timestamp::from_millis(9)).is_some());
         assert!(cache.find("a", Timestamp::from_millis(10)).is_none());
         assert!(cache.find("b", Timestamp::from_millis(0)).is_none());
+    }
+
+    #[test]
+    fn a_revoked_token_is_known_as_such_within_the_limit() {
+        let cache = TokenCache::new(320);
+        cache.store("a", bearer(10));
+        cache.revoke("a", Timestamp::from_millis(10));
+        assert!(cache.is_revoked("a") && cache.find("a", Timestamp::from_millis(0)).is_none());
+        assert!(!cache.is_revoked("b"));
+        for number in 0..10_000 {
+            cache.revoke(&number.to_string(), Timestamp::from_millis(number));
+            assert!(cache.is_revoked(&number.to_string()));
+        }
+        let kept: usize = cache.shards.iter().map(|shard| shard.lock().unwrap().revoked.len()).sum();
+        assert!(kept <= 320, "{kept}");
     }
 
     #[test]

@@ -54,12 +54,23 @@ impl Authenticator {
         if let Some(known) = self.cache.find(token, now) {
             return Ok(known);
         }
+        if self.cache.is_revoked(token) {
+            return Err(invalid());
+        }
         let bearer = self.verifier.verify(token, now).map_err(|error| {
             tracing::debug!(%error, "token refused");
             invalid()
         })?;
         self.cache.store(token, bearer.clone());
         Ok(bearer)
+    }
+
+    /// Ends the session that the call belongs to, if it belongs to one.
+    pub fn end_session(&self, headers: &HeaderMap, uri: &Uri, now: Timestamp) {
+        let session = session::token(headers, uri).and_then(|token| Some((token, self.verify(token, now).ok()?)));
+        if let Some((token, bearer)) = session {
+            self.cache.revoke(token, bearer.expires_at);
+        }
     }
 
     /// A token for a session; `number` makes its id unique.
@@ -102,6 +113,9 @@ impl Authenticator {
 
 fn demo(headers: &HeaderMap, uri: &Uri) -> Result<Principal> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if headers.get_all(HOST).iter().count() > 1 {
+        return Err(missing("a call names one host"));
+    }
     let addressed = uri.authority().map(|authority| authority.as_str()).or_else(|| text(HOST));
     if addressed.is_some_and(|authority| !is_this_machine(authority)) {
         return Err(missing("without a token, address this node as localhost"));
@@ -158,6 +172,8 @@ mod tests {
         for host in ["localhost", "127.0.0.1:8080", "[::1]:8080", "doos.localhost:1", "LOCALHOST:8080"] {
             assert_eq!(identify(true, &[("host", host)]).unwrap(), Principal::Demo, "{host}");
         }
+        let headers = [("host", "localhost"), ("host", "evil.example")];
+        assert_eq!(identify(true, &headers).unwrap_err().code, "token_missing", "two hosts");
         for host in ["example.org", "localhost.example.org:8080", "10.0.0.1:8080", "[fe80::1]:80"] {
             assert_eq!(identify(true, &[("host", host)]).unwrap_err().code, "token_missing", "{host}");
         }

@@ -31,6 +31,9 @@ pub fn set_cookie(token: Option<&str>, ttl: Duration, secure: bool) -> String {
 /// decides; a handshake of a WebSocket always has one.
 pub(super) fn is_own_page(headers: &HeaderMap, uri: &Uri) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if headers.get_all(HOST).iter().count() > 1 {
+        return false;
+    }
     if let Some(origin) = text(ORIGIN) {
         let addressed = uri.authority().map(|authority| authority.as_str()).or_else(|| text(HOST));
         let origin = origin.split_once("://").map(|(_, authority)| authority);

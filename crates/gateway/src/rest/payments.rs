@@ -38,7 +38,7 @@ pub async fn callback(
         return Err(refused);
     }
     state.shed()?;
-    let callback = read(&payload.body)?;
+    let callback = Callback { trace: Some(scope.traceparent.clone()), ..read(&payload.body)? };
     let app = Arc::clone(&state.app);
     let news = state.finish(async move { app.payment_callback(callback).await }).await?;
     Ok(rest::json(StatusCode::OK, format!("{{\"accepted\":true,\"news\":{news}}}")))
@@ -125,6 +125,7 @@ fn read(body: &[u8]) -> Result<Callback> {
         amount: Money::new(amount, currency),
         event,
         provider_reference: reference,
+        trace: None,
     })
 }
 

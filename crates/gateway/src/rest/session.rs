@@ -74,6 +74,7 @@ pub async fn log_in(
 pub async fn log_out(FromState(state): FromState<Arc<State>>, uri: Uri, headers: HeaderMap) -> Result<Response<Body>> {
     state.limits.admit_any()?;
     state.auth.check_own_page(&headers, &uri)?;
+    state.auth.end_session(&headers, &uri, state.app.ports.clock.now());
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     put_cookie(&mut response, &state, None, Duration::ZERO);

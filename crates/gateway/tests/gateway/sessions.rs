@@ -31,8 +31,11 @@ async fn whoever_logs_in_by_name_is_that_customer_until_it_logs_out() {
     let seen =
         async |id: String| shop.client.get_with(&format!("/v1/orders/{id}"), "cookie", &session).await.status.as_u16();
     assert_eq!((seen(own).await, seen(other).await), (200, 404), "a session sees its own orders only");
-    let out = shop.client.post("/v1/auth/logout", "").await;
+    let request = shop.client.request("POST", "/v1/auth/logout").header("cookie", &session);
+    let out = shop.client.send(request.body(axum::body::Body::empty()).unwrap()).await;
     assert_eq!(out.status, 204);
+    assert_eq!(me(&shop.client, &session).await["kind"], "demo", "a copy of the cookie opens nothing any more");
+    shop.client.with(session.split_once('=').unwrap().1).get("/v1/orders").await.problem("token_invalid");
     assert!(out.header("set-cookie").contains("doos_session=; ") && out.header("set-cookie").contains("Max-Age=0"));
 }
 
