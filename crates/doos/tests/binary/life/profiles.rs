@@ -63,7 +63,7 @@ async fn a_secret_of_digits_alone_is_a_text_and_not_a_number() {
     let server = Setup::new()
         .argument("--profile=prod")
         .setting("AUTH__TOKEN_SECRET_FILE", file.display())
-        .setting("PAYMENT__CALLBACK_SECRET", digits)
+        .setting("PAYMENT__CALLBACK_SECRET", "98765432109876543210987654321098")
         .start()
         .await;
     // The server has it from a file, the command from its environment: they must mean the same.
