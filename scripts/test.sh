@@ -120,8 +120,6 @@ else
 fi
 engines mariadb kafka
 step tests unit_and_integration_tests
-# Alone, since it kills the broker that others use.
-step kafka-outage env DOOS_TEST_OUTAGE=1 cargo test -p doos-adapter-kafka --locked --test broker outage
 web_step web-e2e end_to_end
 # --------------------------------------------------------------------------------------------------------------------
 
