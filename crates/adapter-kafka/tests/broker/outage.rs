@@ -17,6 +17,9 @@ use crate::words::{Clock, TICK, message, within};
 /// How long the broker stays away: longer than a message may take, and than a member may be silent.
 const AWAY: Duration = Duration::from_secs(6);
 
+/// A reader gives up on what does not come after so many looks, once nothing more is written.
+const LOOKS_IN_VAIN_MAX: u32 = 500;
+
 async fn service(verb: &'static str) {
     let ran = tokio::task::spawn_blocking(move || engine::services().args([verb, "kafka"]).status().unwrap());
     assert!(ran.await.unwrap().success(), "{verb}");
@@ -27,7 +30,10 @@ struct Seen {
     unknown: AtomicU64,
     unavailable: AtomicU64,
     acknowledged: AtomicU64,
+    /// The writer is to end after the group that it is at.
     end: AtomicBool,
+    /// It has ended: nothing will be acknowledged any more.
+    ended: AtomicBool,
 }
 
 /// Hands over small groups one after the other, each until it is taken; ends when told to. Returns how many messages.
@@ -50,22 +56,31 @@ async fn write(bus: &KafkaBus, seen: &Seen) -> u64 {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    seen.ended.store(true, Ordering::Release);
     next - 1
 }
 
-/// Reads until everything that was acknowledged to the writer has come.
+/// Reads until everything that was acknowledged to the writer has come, or nothing comes any more. What was never
+/// acknowledged may come too, so the count alone says nothing.
 async fn read(bus: &KafkaBus, seen: &Seen) -> BTreeSet<u64> {
     let mut arrived = BTreeSet::new();
+    let mut looks_in_vain = 0;
     let mut subscription = bus.subscribe(Consumer::Shipping).await.unwrap();
     loop {
         let deliveries = subscription.poll(200).await.unwrap();
         arrived.extend(deliveries.iter().map(|delivery| delivery.message.order_id.get()));
         if let Some(last) = deliveries.last() {
+            looks_in_vain = 0;
             subscription.acknowledge(last.position).await.unwrap();
-        } else if seen.end.load(Ordering::Acquire) && arrived.len() as u64 >= seen.acknowledged.load(Ordering::Acquire)
-        {
-            return arrived;
         } else {
+            let acknowledged = seen.acknowledged.load(Ordering::Acquire);
+            let all_came = || (1..=acknowledged).all(|number| arrived.contains(&number));
+            if seen.ended.load(Ordering::Acquire) {
+                if looks_in_vain >= LOOKS_IN_VAIN_MAX || all_came() {
+                    return arrived;
+                }
+                looks_in_vain += 1;
+            }
             let _ = tokio::time::timeout(TICK, subscription.ready()).await;
         }
     }
