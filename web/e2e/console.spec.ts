@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Server } from './server';
-import { expect, Shop, test } from './test';
+import { expect, expectAccessible, Shop, test } from './test';
 
 test('nobody enters without a token', async ({ shop, page }) => {
   await shop.open('/admin/orders');
@@ -72,11 +72,91 @@ test('a product is changed, and only what was changed', async ({ shop, page, ser
   expect((await server.call<{ name: string }>('GET', '/v1/products/23?lang=zh')).name).toBe('营地提灯');
 });
 
+test('what operators did stands in the log with its outcome', async ({ shop, page, server }) => {
+  await shop.asOperator();
+  const { order_id } = await server.place('log_1', '1');
+  await shop.open(`/admin/orders/${order_id}`);
+  await expect(page.locator('[data-status="confirmed"]').first()).toBeVisible();
+  await page.getByRole('button', { name: 'Cancel the order' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel the order' }).click();
+  await expect(page.locator('article[data-status="cancelled"]')).toBeVisible();
+  await shop.open('/admin/stock?product=22');
+  await page.getByRole('button', { name: 'Receive goods' }).click();
+  await page.getByRole('dialog').getByLabel('Quantity').fill('3');
+  await page.getByRole('dialog').getByLabel(/Delivery or loss/).fill('van 9');
+  await page.getByRole('dialog').getByRole('button', { name: 'Receive goods' }).click();
+  await expect(page.locator('tbody')).toContainText('van 9');
+  await page.getByRole('link', { name: 'Actions' }).click();
+  const received = page.locator('tbody tr', { hasText: 'van 9' });
+  await expect(received).toContainText('operator:olga');
+  await expect(received).toContainText('Received goods');
+  await expect(received).toContainText('quantity: 3');
+  await expect(received.locator('.outcome-done')).toBeVisible();
+  const cancelled = page.locator('tbody tr', { hasText: order_id });
+  await expect(cancelled).toContainText('Cancelled an order');
+  await expectAccessible(page);
+  await cancelled.getByRole('link', { name: order_id }).click();
+  await expect(page).toHaveURL(new RegExp(order_id));
+});
+
+test('a long ledger has pages', async ({ shop, page, server }) => {
+  await shop.asOperator();
+  for (let number = 1; number <= 51; number += 1) await server.call('POST', '/v1/stock/21:receive', { quantity: number });
+  await shop.open('/admin/stock?product=21');
+  await expect(page.locator('tbody tr').first()).toContainText('51');
+  await page.getByRole('button', { name: 'Next page' }).click();
+  await expect(page.getByText('Page 2', { exact: true })).toBeVisible();
+  await expect(page.locator('tbody')).toContainText('seed-21');
+  await page.getByRole('button', { name: 'Previous page' }).click();
+  await expect(page.locator('tbody tr').first()).toContainText('51');
+});
+
+test('the system page tells how the roles do and how fast the disk is', async ({ shop, page, server }) => {
+  await shop.asOperator();
+  await server.place('sys_1', '1');
+  await shop.open('/admin/system');
+  const relay = page.locator('tbody tr', { hasText: 'relay' }).first();
+  await expect(relay).toContainText('works');
+  await expect(relay).toContainText('since');
+  const disk = page.getByRole('region', { name: 'Time to disk' });
+  await expect(disk).toContainText('p99');
+  await expect(disk).toContainText(/\d+\.\d ms/);
+});
+
 test('the books are proved', async ({ shop, page }) => {
   await shop.asOperator();
   await shop.open('/admin/books');
   await page.getByRole('button', { name: 'Prove the books' }).click();
   await expect(page.getByText('The books agree')).toBeVisible();
+});
+
+// The books of a healthy shop agree, so the server's words are put into its mouth; that a repair is right is proved where
+// the server is tested.
+test('a repair shows what it would do before it does it', async ({ shop, page }) => {
+  await shop.asOperator();
+  const report = (differences: object[]) => ({ cut: 9, products: 24, orders: 3, messages_in_flight: 0, differences_found: differences.length, differences });
+  const broken = report([{ subject: 'product 7', rule: 'stock_row_equals_movements', found: 'one piece is missing' }]);
+  const sent: unknown[] = [];
+  await page.route('**/v1/admin/audit', (route) => route.fulfill({ json: broken }));
+  await page.route('**/v1/admin/audit:repair', (route) => {
+    const { confirm } = route.request().postDataJSON() as { confirm: boolean };
+    sent.push(confirm);
+    const step = { subject: 'product 7', outcome: confirm ? 'done' : 'planned', told: 'its row becomes what its movements make it' };
+    return route.fulfill({ json: { confirmed: confirm, steps: [step], report: confirm ? report([]) : broken } });
+  });
+  await shop.open('/admin/books');
+  await page.getByRole('button', { name: 'Prove the books' }).click();
+  await expect(page.getByText('1 differences')).toBeVisible();
+  await page.getByRole('button', { name: 'What would a repair do?' }).click();
+  const dialog = page.getByRole('dialog');
+  await expect(dialog).toContainText('planned: its row becomes what its movements make it');
+  await expect(dialog).toContainText('Recorded under your name, olga');
+  expect(sent).toEqual([false]);
+  await expectAccessible(page);
+  await dialog.getByRole('button', { name: 'Repair' }).click();
+  await expect(page.getByText('The books agree')).toBeVisible();
+  await expect(page.getByText('1 repaired, 0 skipped.')).toBeVisible();
+  expect(sent).toEqual([false, true]);
 });
 
 // The provider's books are lost, so it refuses a refund that it must not refuse: a letter that only a person can settle.

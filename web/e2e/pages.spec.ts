@@ -2,7 +2,7 @@
 import { expect, expectAccessible, test } from './test';
 
 const shopPages = ['/products', '/products/1', '/products/24', '/cart', '/checkout?product=1&quantity=2', '/orders', '/dashboard', '/admin', '/admin/nowhere'];
-const consolePages = ['/admin/orders', '/admin/stock', '/admin/stock?product=1', '/admin/dead-letters', '/admin/products', '/admin/books', '/admin/system'];
+const consolePages = ['/admin/orders', '/admin/stock', '/admin/stock?product=1', '/admin/dead-letters', '/admin/products', '/admin/books', '/admin/actions', '/admin/system'];
 
 for (const [name, scheme, locale, width] of [
   ['light, English, wide', 'light', 'en-GB', 1280],

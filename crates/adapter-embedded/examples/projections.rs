@@ -12,7 +12,6 @@ use doos_domain::search::terms;
 use doos_domain::statistics::{Calendar, Step};
 use doos_domain::stock::Decision;
 use doos_domain::time::Timestamp;
-use doos_ports::bus::Position;
 use doos_ports::projection::{Projection, Standing};
 use doos_ports::search::{Meanings, SearchIndex, SearchQuery};
 use doos_ports::statistics::{SeriesQuery, Statistics};
@@ -73,8 +72,8 @@ fn ms(since: Instant) -> f64 {
 async fn fill(projection: &dyn Projection, changes: &[Arc<Order>]) -> f64 {
     let begun = now();
     let standing = projection.standing().await.expect("it stands somewhere");
-    let position = Position(standing.position.0 + changes.len() as u64);
-    projection.apply(changes, Standing { position, ..standing }).await.expect("it takes a group");
+    let position = standing.token.parse::<usize>().unwrap_or_default() + changes.len();
+    projection.apply(changes, Standing { token: position.to_string(), ..standing }).await.expect("it takes a group");
     ms(begun)
 }
 

@@ -40,8 +40,12 @@ pub trait BookReader {
 
     fn stock_rows(&self, visit: &mut dyn FnMut(StockRow)) -> Result<()>;
 
-    /// The ledger's sum of pieces per product and kind.
-    fn movement_sums(&self, visit: &mut dyn FnMut(ProductId, MovementKind, i64)) -> Result<()>;
+    /// The ledger's sum of pieces per product and kind, of one product or of all.
+    fn movement_sums(
+        &self,
+        product: Option<ProductId>,
+        visit: &mut dyn FnMut(ProductId, MovementKind, i64),
+    ) -> Result<()>;
 
     fn movements(&self, visit: &mut dyn FnMut(Movement)) -> Result<()>;
 
@@ -145,8 +149,12 @@ impl BookReader for Cut<'_> {
         self.docs(Table::StockRow, visit)
     }
 
-    fn movement_sums(&self, visit: &mut dyn FnMut(ProductId, MovementKind, i64)) -> Result<()> {
-        self.reading.movement_sums(|product, kind, sum| {
+    fn movement_sums(
+        &self,
+        product: Option<ProductId>,
+        visit: &mut dyn FnMut(ProductId, MovementKind, i64),
+    ) -> Result<()> {
+        self.reading.movement_sums(product.map(ProductId::get), |product, kind, sum| {
             let unknown = |found: String| Error::Row { what: "a movement".to_owned(), found };
             let id = ProductId::new(product).ok_or_else(|| unknown(format!("{product} is no product id")))?;
             let kind = parse("a movement's kind", &format!("\"{kind}\""))?;

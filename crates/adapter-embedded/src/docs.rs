@@ -1,6 +1,7 @@
 //! Reading the rows of the small contexts, merged from tail and database.
 
 use serde::de::DeserializeOwned;
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use crate::database::Reading;
@@ -51,13 +52,36 @@ impl Shared {
         self.merged(table, |tail| tail.docs_owned(table, owner), |rows| rows.docs_owned(table, owner))
     }
 
-    /// The latest rows of an owner, newest first.
-    pub fn newest_owned<T: DeserializeOwned>(&self, table: Table, owner: u64, limit: usize) -> Result<Vec<T>> {
-        let newest = |rows: &Reading<'_>| rows.newest_owned(table, owner, limit);
-        let mut rows: Vec<T> = self.merged(table, |tail| tail.docs_owned(table, owner), newest)?;
+    /// The latest rows of an owner with their positions, newest first; only those written before a position.
+    pub fn newest_owned<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        owner: u64,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, T)>> {
+        let before = before.unwrap_or(u64::MAX);
+        let earlier = |tail: &Tail| {
+            let mut owned = tail.docs_owned(table, owner);
+            owned.retain(|(_, entry)| entry.position < before);
+            owned.sort_unstable_by_key(|(_, entry)| Reverse(entry.position));
+            owned.truncate(limit);
+            owned
+        };
+        let mut rows = self.positioned(table, earlier, |rows| rows.newest_owned(table, owner, before, limit))?;
         rows.reverse();
         rows.truncate(limit);
         Ok(rows)
+    }
+
+    /// The rows with the highest text keys below `before`, in no order; at most `limit` from each side of the fold.
+    pub fn docs_before<T: DeserializeOwned>(&self, table: Table, before: Option<&str>, limit: usize) -> Result<Vec<T>> {
+        let end = before.map(Key::text);
+        self.merged(
+            table,
+            |tail| tail.docs_before(table, end.as_ref(), limit),
+            |rows| rows.docs_before(table, before, limit),
+        )
     }
 
     fn merged<T: DeserializeOwned>(
@@ -66,6 +90,17 @@ impl Shared {
         of_tail: impl FnOnce(&Tail) -> Vec<(Key, DocEntry)>,
         of_database: impl FnOnce(&Reading<'_>) -> Result<Folded>,
     ) -> Result<Vec<T>> {
+        let positioned = self.positioned(table, of_tail, of_database)?;
+        Ok(positioned.into_iter().map(|(_, value)| value).collect())
+    }
+
+    /// Rows of both sides of the fold with their positions, in the order they were last written.
+    fn positioned<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        of_tail: impl FnOnce(&Tail) -> Vec<(Key, DocEntry)>,
+        of_database: impl FnOnce(&Reading<'_>) -> Result<Folded>,
+    ) -> Result<Vec<(u64, T)>> {
         // While this is held nothing leaves the tail, so its word on a key stays the last.
         let _gate = read(&self.fold_gate);
         let unfolded = of_tail(&read(&self.tail));
@@ -89,6 +124,6 @@ impl Shared {
             positioned.extend(value.map(|value| (entry.position, value)));
         }
         positioned.sort_by_key(|(position, _)| *position);
-        Ok(positioned.into_iter().map(|(_, value)| value).collect())
+        Ok(positioned)
     }
 }

@@ -23,6 +23,7 @@ pub(crate) enum Table {
     Progress = 10,
     IdMark = 11,
     Counter = 12,
+    Action = 13,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub(crate) struct Layout {
 }
 
 impl Table {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::StockRow,
         Self::Decision,
         Self::Movement,
@@ -79,6 +80,7 @@ impl Table {
         Self::Progress,
         Self::IdMark,
         Self::Counter,
+        Self::Action,
     ];
 
     pub fn from_number(number: u8) -> Option<Self> {
@@ -107,6 +109,7 @@ impl Table {
             Self::Progress => ("progress", &[Text("consumer")], Owner::None, true),
             Self::IdMark => ("id_mark", &[Number("worker")], Owner::None, true),
             Self::Counter => ("counter", &[Text("name")], Owner::None, true),
+            Self::Action => ("action", &[Text("action_id")], Owner::None, false),
         };
         Layout { name, key, owner, kept_whole }
     }

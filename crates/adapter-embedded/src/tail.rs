@@ -8,6 +8,7 @@
 //! What must never happen: an entry for a record that is not synced.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::record::{DocHead, OrderHead, Record, runs_ahead};
@@ -189,13 +190,13 @@ impl Tail {
         if after >= below {
             return Vec::new();
         }
-        let between = (std::ops::Bound::Excluded(after), std::ops::Bound::Excluded(below));
+        let between = (Bound::Excluded(after), Bound::Excluded(below));
         self.orders.range(between).take(scan_max).map(|(id, entry)| (*id, *entry)).collect()
     }
 
     /// At most `scan_max` orders with an id above `after` that runs ahead of its time, oldest first.
     pub fn oldest_ahead(&self, after: u64, scan_max: usize) -> Vec<(u64, OrderEntry)> {
-        let above = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
+        let above = (Bound::Excluded(after), Bound::Unbounded);
         let ids = self.ahead.range(above).take(scan_max);
         ids.filter_map(|id| self.order(*id).map(|entry| (*id, entry))).collect()
     }
@@ -221,6 +222,15 @@ impl Tail {
         let from = (table, owner, Key::from_bytes(&[]));
         let owned = self.owners.range(from..).take_while(|(of, by, _)| *of == table && *by == owner);
         owned.filter_map(|(_, _, key)| self.doc(table, key).map(|entry| (key.clone(), entry.clone()))).collect()
+    }
+
+    /// The highest keys below `before`, highest first.
+    pub fn docs_before(&self, table: Table, before: Option<&Key>, limit: usize) -> Vec<(Key, DocEntry)> {
+        let from = Bound::Included((table, Key::from_bytes(&[])));
+        // No text is so long that its length begins with this byte.
+        let end = Bound::Excluded((table, before.cloned().unwrap_or_else(|| Key::from_bytes(&[u8::MAX]))));
+        let docs = self.docs.range((from, end)).rev().take(limit);
+        docs.map(|((_, key), entry)| (key.clone(), entry.clone())).collect()
     }
 
     #[cfg(test)]

@@ -12,7 +12,6 @@ use doos_domain::search::{is_found, terms, text_of};
 use doos_domain::statistics::{Calendar, Contribution, Figures, ProductFigures, Step, Tally};
 use doos_domain::stock::Decision;
 use doos_domain::time::Timestamp;
-use doos_ports::bus::Position;
 use doos_ports::projection::{Projection, Standing, Walk};
 use doos_ports::search::{Meanings, SearchIndex, SearchQuery};
 use doos_ports::statistics::{SeriesQuery, Statistics};
@@ -133,8 +132,13 @@ fn open(dir: &Path) -> Projections {
 
 fn apply(projection: &dyn Projection, orders: &[Arc<Order>]) -> doos_ports::Result<()> {
     let standing = block_on(projection.standing())?;
-    let position = Position(standing.position.0 + orders.len() as u64);
-    block_on(projection.apply(orders, Standing { position, ..standing }))
+    let token = (place(&standing) + orders.len()).to_string();
+    block_on(projection.apply(orders, Standing { token, ..standing }))
+}
+
+/// Counted in changes.
+fn place(standing: &Standing) -> usize {
+    if standing.token.is_empty() { 0 } else { standing.token.parse().unwrap() }
 }
 
 fn feed(dir: &Path, changes: &[Arc<Order>], feeding: &Feeding) -> Projections {
@@ -302,11 +306,11 @@ fn rows_and_standing_are_written_together_or_not_at_all() {
     for (name, projection) in both {
         apply(projection, first).unwrap();
         let before = block_on(projection.standing()).unwrap();
-        // The position is written last; from now on that fails, with all rows already in the transaction.
+        // The place is written last; from now on that fails, with all rows already in the transaction.
         let beside = rusqlite::Connection::open(file(dir.path(), name)).unwrap();
         beside
             .execute_batch(
-                "CREATE TRIGGER refused BEFORE UPDATE ON meta WHEN new.name = 'position'
+                "CREATE TRIGGER refused BEFORE INSERT ON place
                  BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
             )
             .unwrap();
@@ -329,13 +333,13 @@ fn standing_and_walk_survive_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let changes = lives(&some_plans());
     let epoch = block_on(open(dir.path()).search.standing()).unwrap().epoch + 4;
-    let begun = Standing { epoch, position: Position(90), walk: Walk::Below(None) };
-    let walking = Standing { walk: Walk::Below(Some(changes[5].id)), ..begun };
-    for standing in [walking, Standing { position: Position(95), walk: Walk::Done, ..begun }] {
+    let begun = Standing { epoch, token: "90".to_owned(), walk: Walk::Below(None) };
+    let walking = Standing { walk: Walk::Below(Some(changes[5].id)), ..begun.clone() };
+    for standing in [walking, Standing { token: "95-1_4".to_owned(), walk: Walk::Done, ..begun.clone() }] {
         let projections = open(dir.path());
         for projection in [&*projections.statistics as &dyn Projection, &*projections.search] {
-            block_on(projection.begin_anew(begun)).unwrap();
-            block_on(projection.apply(&changes, standing)).unwrap();
+            block_on(projection.begin_anew(begun.clone())).unwrap();
+            block_on(projection.apply(&changes, standing.clone())).unwrap();
         }
         drop(projections);
         let again = open(dir.path());
@@ -344,11 +348,35 @@ fn standing_and_walk_survive_a_restart() {
     }
 }
 
+#[test]
+fn a_file_of_the_time_when_places_were_numbers_is_taken_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let changes = lives(&some_plans());
+    let (first, second) = changes.split_at(changes.len() / 2);
+    let projections = open(dir.path());
+    feed_until_level(&*projections.statistics, first);
+    feed_until_level(&*projections.search, first);
+    drop(projections);
+    for name in ["statistics", "search"] {
+        let beside = rusqlite::Connection::open(file(dir.path(), name)).unwrap();
+        let number = "INSERT INTO meta (name, value) SELECT 'position', CAST(token AS INTEGER) FROM place";
+        beside.execute_batch(&format!("{number}; DROP TABLE place;")).unwrap();
+    }
+    let again = open(dir.path());
+    for projection in [&*again.statistics as &dyn Projection, &*again.search] {
+        let standing = block_on(projection.standing()).unwrap();
+        assert_eq!((place(&standing), standing.epoch), (first.len(), 1), "nothing is thrown away");
+        apply(projection, second).unwrap();
+    }
+    check_statistics(&again, &newest(&changes));
+    check_search(&again, &newest(&changes));
+}
+
 /// Feeds what is missing, as whoever drives a projection does: from the beginning if it has lost its place.
 fn feed_until_level(projection: &dyn Projection, changes: &[Arc<Order>]) {
     for _ in 0..5 {
         let Ok(standing) = block_on(projection.standing()) else { continue };
-        let missing = &changes[standing.position.0 as usize..];
+        let missing = &changes[place(&standing)..];
         if apply(projection, missing).is_ok() {
             return;
         }
@@ -400,9 +428,9 @@ fn other_days_are_counted_anew() {
     let changes = lives(&some_plans());
     apply(&*open(dir.path()).statistics, &changes).unwrap();
     let kept = block_on(open(dir.path()).statistics.standing()).unwrap();
-    assert_eq!(kept.position, Position(changes.len() as u64));
+    assert_eq!(place(&kept), changes.len());
     let utc = Projections::open(dir.path(), ProjectionOptions::default()).unwrap();
-    assert_eq!(block_on(utc.statistics.standing()).unwrap().position, Position(0));
+    assert_eq!(place(&block_on(utc.statistics.standing()).unwrap()), 0);
     assert!(ProjectionOptions { utc_offset_minutes: 2_000, ..options() }.calendar().is_err());
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Addresses to begin with, `host:port`, separated by commas.
-    pub brokers: String,
+    /// Addresses to begin with, each `host:port`. Empty: this node has no Kafka.
+    pub brokers: Vec<String>,
     /// The name under which the brokers see this process.
     pub client_name: String,
 
@@ -54,7 +54,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            brokers: "127.0.0.1:9092".to_owned(),
+            brokers: Vec::new(),
             client_name: "doos".to_owned(),
             topic_prefix: "doos.orders".to_owned(),
             partitions: 16,
@@ -88,7 +88,7 @@ impl Options {
 
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.brokers).set("client.id", &self.client_name);
+        config.set("bootstrap.servers", self.brokers.join(",")).set("client.id", &self.client_name);
         // A broker that comes back is found within a second, not within ten.
         config.set("reconnect.backoff.ms", "100").set("reconnect.backoff.max.ms", "1000");
         config.set("retry.backoff.ms", "50").set("retry.backoff.max.ms", "500");

@@ -95,6 +95,22 @@ impl Database {
         Ok(Session::lent(self, self.connect().await?, None, false))
     }
 
+    /// Makes the database on a server that does not have it.
+    pub async fn make(&self) -> Result<(), Fault> {
+        let name = self.opts.db_name().expect("an address without a database is refused").replace('`', "``");
+        let server: Opts = OptsBuilder::from_opts(self.opts.clone()).db_name(None::<String>).into();
+        let connected = timeout(self.limits.connect, Conn::new(server)).await;
+        let mut conn = connected.map_err(|_| Fault::Away(format!("{} does not answer", self.name)))??;
+        let there = "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ?";
+        // Whoever may not make databases has had it made by somebody else.
+        if conn.exec_first::<i64, _, _>(there, (&name,)).await? != Some(1) {
+            tracing::info!(database = %self.name, "making the database");
+            let sql = format!("CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+            conn.query_drop(sql).await?;
+        }
+        Ok(conn.disconnect().await?)
+    }
+
     /// Keeps a clean connection for the next caller.
     pub fn take_back(&self, open: Open) {
         self.idle().push(open);

@@ -3,13 +3,17 @@
 //! What holds: nothing is served before every server's settings and every database's tables have been found right. What
 //! is wrong is refused with its fix.
 
+use doos_domain::statistics::Calendar;
 use doos_domain::time::Timestamp;
 use doos_ports::clock::Clock;
 use std::sync::{Arc, RwLock};
 
+use crate::actions::MySqlActionLog;
+use crate::books::Books;
 use crate::catalog::MySqlCatalogStore;
 use crate::database::Database;
 use crate::error::{Error, Fault};
+use crate::gates::{SqlGate, Way};
 use crate::id_marks::MySqlIdMarks;
 use crate::identities::MySqlIdentityStore;
 use crate::inbox::MySqlInbox;
@@ -23,6 +27,7 @@ use crate::payment_book::MySqlPaymentBook;
 use crate::session::decode;
 use crate::settings;
 use crate::shipments::MySqlShipmentStore;
+use crate::statistics::MySqlStatistics;
 use crate::topology::{Topology, first_buckets};
 
 /// The databases of one cluster, addressed and not yet looked at.
@@ -33,6 +38,8 @@ pub struct Databases {
     identity: Arc<Database>,
     payment: Arc<Database>,
     shipping: Arc<Database>,
+    statistics: Arc<Database>,
+    calendar: Calendar,
     options: Options,
     clock: Arc<dyn Clock>,
 }
@@ -45,10 +52,12 @@ pub struct MySqlEngines {
     pub inbox: Arc<MySqlInbox>,
     pub id_marks: Arc<MySqlIdMarks>,
     pub ledger: Arc<MySqlStockLedger>,
+    pub actions: Arc<MySqlActionLog>,
     pub catalog: Arc<MySqlCatalogStore>,
     pub identities: Arc<MySqlIdentityStore>,
     pub payments: Arc<MySqlPaymentBook>,
     pub shipments: Arc<MySqlShipmentStore>,
+    pub statistics: Arc<MySqlStatistics>,
     upkeep: Arc<Upkeep>,
 }
 
@@ -76,6 +85,8 @@ impl Databases {
             identity: make("identity", &addresses.identity)?,
             payment: make("payment", &addresses.payment)?,
             shipping: make("shipping", &addresses.shipping)?,
+            statistics: make("statistics", &addresses.statistics)?,
+            calendar: Calendar::try_new(options.utc_offset_minutes)?,
             options: options.clone(),
             clock,
         };
@@ -91,6 +102,7 @@ impl Databases {
             (Schema::Identity, &self.identity),
             (Schema::Payment, &self.payment),
             (Schema::Shipping, &self.shipping),
+            (Schema::Statistics, &self.statistics),
         ];
         shards.chain(others).collect()
     }
@@ -172,6 +184,21 @@ impl Databases {
         Ok(self.engines(&topology))
     }
 
+    /// A stock gate in the inventory's database, once that is migrated.
+    pub fn gate(&self, way: Way) -> SqlGate {
+        SqlGate::new(Arc::clone(&self.inventory), way)
+    }
+
+    /// For whoever proves the books.
+    pub fn books(&self) -> Books {
+        Books {
+            shards: self.shards.clone(),
+            inventory: Arc::clone(&self.inventory),
+            payment: Arc::clone(&self.payment),
+            shipping: Arc::clone(&self.shipping),
+        }
+    }
+
     fn engines(&self, topology: &Arc<RwLock<Topology>>) -> MySqlEngines {
         let sources = Sources {
             shards: self.shards.clone(),
@@ -198,10 +225,12 @@ impl Databases {
             inbox: Arc::new(MySqlInbox::new(own(), Arc::clone(&orders), poll_after_ms)),
             id_marks: Arc::new(MySqlIdMarks::new(self.shards.clone())),
             ledger: Arc::new(MySqlStockLedger::new(Arc::clone(&self.inventory), own(), poll_after_ms)),
+            actions: Arc::new(MySqlActionLog::new(Arc::clone(&self.catalog))),
             catalog: Arc::new(MySqlCatalogStore::new(Arc::clone(&self.catalog))),
             identities: Arc::new(MySqlIdentityStore::new(Arc::clone(&self.identity))),
             payments: Arc::new(MySqlPaymentBook::new(Arc::clone(&self.payment), own(), poll_after_ms)),
             shipments: Arc::new(MySqlShipmentStore::new(Arc::clone(&self.shipping), own(), poll_after_ms)),
+            statistics: Arc::new(MySqlStatistics::new(Arc::clone(&self.statistics), self.calendar, options)),
             upkeep: Arc::new(Upkeep { shards: self.shards.clone(), answered_elsewhere }),
             orders,
             outbox,

@@ -80,6 +80,8 @@ pub enum Error {
     SharedDatabase { first: String, second: String },
     #[error("no order shard is configured")]
     NoShards,
+    #[error("`utc_offset_minutes` cannot be used")]
+    Calendar(#[from] doos_domain::statistics::InvalidOffset),
     #[error("{database} cannot be used: {cause}")]
     Database { database: String, cause: String },
     /// Each wrong setting with the line that puts it right.

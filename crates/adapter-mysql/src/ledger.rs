@@ -12,7 +12,7 @@ use doos_domain::message::Demand;
 use doos_domain::stock::{Changes, Decision, DecisionRow, Movement, MovementKind, StockRow};
 use doos_domain::time::Timestamp;
 use doos_ports::inbox::Progress;
-use doos_ports::stock_ledger::{StockLedger, StockTransaction};
+use doos_ports::stock_ledger::{MovementPage, StockLedger, StockTransaction};
 use doos_ports::{Error, Result};
 use mysql_async::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,13 +47,14 @@ const MOVEMENTS: Statement = Statement {
     columns: 6,
     tail: "",
 };
-const STOCK_COLUMNS: &str = "product_id, version, received, written_off, free, held, sold";
-const DECISION_COLUMNS: &str = "order_id, decision, lines_deducted, given_back, decided_at";
-const MOVEMENT_COLUMNS: &str = "reference, product_id, kind, qty, actor, created_at";
+pub(crate) const STOCK_COLUMNS: &str = "product_id, version, received, written_off, free, held, sold";
+pub(crate) const DECISION_COLUMNS: &str = "order_id, decision, lines_deducted, given_back, decided_at";
+pub(crate) const MOVEMENT_COLUMNS: &str = "reference, product_id, kind, qty, actor, created_at";
 
-type StockColumns = (u64, u64, i64, i64, i64, i64, i64);
-type DecisionColumns = (u64, u8, Vec<u8>, u8, i64);
-type MovementColumns = (String, u64, String, i64, String, i64);
+pub(crate) type StockColumns = (u64, u64, i64, i64, i64, i64, i64);
+pub(crate) type DecisionColumns = (u64, u8, Vec<u8>, u8, i64);
+pub(crate) type MovementColumns = (String, u64, String, i64, String, i64);
+type PlacedColumns = (u64, String, u64, String, i64, String, i64);
 
 pub struct MySqlStockLedger {
     database: Arc<Database>,
@@ -133,7 +134,9 @@ async fn locked_rows(session: &mut Session, products: &BTreeSet<u64>) -> Result<
     decode::<StockColumns>("t_stock", session.text(&sql).await?)?.into_iter().map(stock_of).collect()
 }
 
-fn stock_of((product, version, received, written_off, free, held, sold): StockColumns) -> Result<StockRow, Fault> {
+pub(crate) fn stock_of(
+    (product, version, received, written_off, free, held, sold): StockColumns,
+) -> Result<StockRow, Fault> {
     let product_id = ProductId::new(product).ok_or_else(|| Fault::row("t_stock", "a product out of range"))?;
     Ok(StockRow { product_id, version, received, written_off, free, held, sold })
 }
@@ -146,7 +149,7 @@ const fn number_of(decision: Decision) -> u64 {
     }
 }
 
-fn decision_of((order, decision, lines, given_back, at): DecisionColumns) -> Result<DecisionRow, Fault> {
+pub(crate) fn decision_of((order, decision, lines, given_back, at): DecisionColumns) -> Result<DecisionRow, Fault> {
     let decision = [Decision::Deducted, Decision::Short, Decision::Void]
         .into_iter()
         .find(|known| number_of(*known) == u64::from(decision))
@@ -161,14 +164,26 @@ fn decision_of((order, decision, lines, given_back, at): DecisionColumns) -> Res
     })
 }
 
-fn movement_of((reference, product, kind, qty, actor, at): MovementColumns) -> Result<Movement, Fault> {
+pub(crate) fn kind_of(name: &str) -> Result<MovementKind, Fault> {
     use MovementKind::{Deduct, Receive, Release, Repair, Return, WriteOff};
-    let kind = [Receive, WriteOff, Deduct, Release, Return, Repair]
+    [Receive, WriteOff, Deduct, Release, Return, Repair]
         .into_iter()
-        .find(|known| known.name() == kind)
-        .ok_or_else(|| Fault::row("t_stock_ledger", format!("`{kind}` is no movement")))?;
+        .find(|known| known.name() == name)
+        .ok_or_else(|| Fault::row("t_stock_ledger", format!("`{name}` is no movement")))
+}
+
+pub(crate) fn movement_of((reference, product, kind, qty, actor, at): MovementColumns) -> Result<Movement, Fault> {
+    let kind = kind_of(&kind)?;
     let product_id = ProductId::new(product).ok_or_else(|| Fault::row("t_stock_ledger", "a product out of range"))?;
     Ok(Movement { reference, product_id, kind, qty, at: Timestamp::from_millis(at), actor })
+}
+
+fn page_of(rows: Vec<PlacedColumns>, limit: usize) -> Result<MovementPage, Fault> {
+    let next = rows.last().filter(|_| rows.len() == limit).map(|(id, ..)| *id);
+    let movements = rows
+        .into_iter()
+        .map(|(_, reference, product, kind, qty, actor, at)| movement_of((reference, product, kind, qty, actor, at)));
+    Ok(MovementPage { movements: movements.collect::<Result<_, _>>()?, next })
 }
 
 #[async_trait]
@@ -197,8 +212,14 @@ impl StockLedger for MySqlStockLedger {
         self.movements("reference = ? ORDER BY id".to_owned(), vec![reference.into()]).await
     }
 
-    async fn movements_on(&self, product: ProductId, limit: usize) -> Result<Vec<Movement>> {
-        self.movements(format!("product_id = ? ORDER BY id DESC LIMIT {limit}"), vec![product.get().into()]).await
+    async fn movements_on(&self, product: ProductId, before: Option<u64>, limit: usize) -> Result<MovementPage> {
+        // Ids of one product grow in the order of its movements, because its row is locked while they are written.
+        let sql = format!(
+            "SELECT id, {MOVEMENT_COLUMNS} FROM t_stock_ledger WHERE product_id = ? AND id < ? ORDER BY id DESC LIMIT {limit}"
+        );
+        let params = vec![product.get().into(), before.unwrap_or(u64::MAX).into()];
+        let rows = self.database.read::<PlacedColumns>("t_stock_ledger", &sql, params).await;
+        rows.and_then(|rows| page_of(rows, limit)).map_err(|fault| fault.undone(ENGINE))
     }
 }
 

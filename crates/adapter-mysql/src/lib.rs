@@ -10,11 +10,14 @@
 //!
 //! Where to read next: [`Databases`] for opening, `orders` for how groups are committed, `docs/adr/0010` for why.
 
+mod actions;
+mod books;
 mod catalog;
 mod database;
 mod dialect;
 mod engines;
 mod error;
+mod gates;
 mod id_marks;
 mod identities;
 mod inbox;
@@ -31,14 +34,18 @@ mod senders;
 mod session;
 pub mod settings;
 mod shipments;
+mod statistics;
 mod topology;
 
+pub use books::Books;
 pub use dialect::Dialect;
 pub use engines::{Databases, MySqlEngines};
 pub use error::Error;
+pub use gates::{SqlGate, Way};
 pub use inbox::MySqlInbox;
 pub use migrate::{Schema, Standing};
 pub use options::{Addresses, Options};
 pub use orders::MySqlOrderStore;
 pub use outbox::MySqlOutbox;
 pub use rows::{order_columns, order_of_values};
+pub use statistics::MySqlStatistics;

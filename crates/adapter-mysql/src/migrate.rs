@@ -26,6 +26,7 @@ pub enum Schema {
     Identity,
     Payment,
     Shipping,
+    Statistics,
 }
 
 /// One released step; versions count from 1 without gaps.
@@ -49,16 +50,19 @@ impl Schema {
             step(1, "stock ledger", include_str!("sql/inventory_1.sql")),
             step(2, "outbox and inbox", MAILBOX),
             step(3, "answers", include_str!("sql/answers_1.sql")),
+            step(4, "stock gates", include_str!("sql/gates_1.sql")),
         ];
         const CATALOG: &[Step] = &[
             step(1, "products", include_str!("sql/catalog_1.sql")),
             step(2, "answers", include_str!("sql/answers_1.sql")),
+            step(3, "actions", include_str!("sql/actions_1.sql")),
         ];
         const IDENTITY: &[Step] = &[step(1, "names", include_str!("sql/identity_1.sql"))];
         const PAYMENT: &[Step] =
             &[step(1, "money", include_str!("sql/payment_1.sql")), step(2, "outbox and inbox", MAILBOX)];
         const SHIPPING: &[Step] =
             &[step(1, "parcels", include_str!("sql/shipping_1.sql")), step(2, "outbox and inbox", MAILBOX)];
+        const STATISTICS: &[Step] = &[step(1, "sums", include_str!("sql/statistics_1.sql"))];
         match self {
             Self::Shard => SHARD,
             Self::Inventory => INVENTORY,
@@ -66,6 +70,7 @@ impl Schema {
             Self::Identity => IDENTITY,
             Self::Payment => PAYMENT,
             Self::Shipping => SHIPPING,
+            Self::Statistics => STATISTICS,
         }
     }
 
@@ -98,6 +103,7 @@ pub(crate) async fn standing(database: &Arc<Database>, schema: Schema) -> Result
 
 /// Applies what is missing, under the database's lock.
 pub(crate) async fn up(database: &Arc<Database>, schema: Schema, now: Timestamp) -> Result<Standing, Error> {
+    database.make().await.map_err(|fault| failed(database, &fault))?;
     let mut session = database.own_session().await.map_err(|fault| failed(database, &fault))?;
     lock(&mut session, "doos_migrate").await.map_err(|fault| failed(database, &fault)).and_then(|taken| {
         if taken { Ok(()) } else { Err(Error::MigrationLocked { database: database.name.clone() }) }
@@ -177,8 +183,15 @@ fn checksum(sql: &str) -> String {
 mod tests {
     use super::*;
 
-    const ALL: [Schema; 6] =
-        [Schema::Shard, Schema::Inventory, Schema::Catalog, Schema::Identity, Schema::Payment, Schema::Shipping];
+    const ALL: [Schema; 7] = [
+        Schema::Shard,
+        Schema::Inventory,
+        Schema::Catalog,
+        Schema::Identity,
+        Schema::Payment,
+        Schema::Shipping,
+        Schema::Statistics,
+    ];
 
     #[test]
     fn versions_count_from_one_without_gaps() {

@@ -23,6 +23,13 @@ pub struct Options {
     /// Use MariaDB's bulk command where the server has it. Off for whoever reaches it through something that does not
     /// pass the command on; rows are then written as on MySQL.
     pub bulk_writes: bool,
+    /// The shop's days begin so much earlier than those of UTC; another value than before counts everything anew. The
+    /// same for every node.
+    pub utc_offset_minutes: i64,
+    /// How long figures by the minute are kept.
+    pub minute_rows_kept_s: i64,
+    /// How long figures by the hour are kept; those by the day are kept for ever.
+    pub hour_rows_kept_s: i64,
     /// The largest packet the servers must take.
     pub packet_bytes_min: u64,
     /// Bring the tables up to date when opening, instead of refusing old ones.
@@ -39,6 +46,7 @@ pub struct Addresses {
     pub identity: String,
     pub payment: String,
     pub shipping: String,
+    pub statistics: String,
 }
 
 impl Options {
@@ -54,6 +62,9 @@ impl Options {
             poll_after_ms: 5_000,
             republish_after_ms: 30_000,
             bulk_writes: true,
+            utc_offset_minutes: 0,
+            minute_rows_kept_s: 2 * 24 * 60 * 60,
+            hour_rows_kept_s: 366 * 24 * 60 * 60,
             packet_bytes_min: 16 << 20,
             migrate: false,
         }

@@ -19,9 +19,9 @@ use crate::outbox::MySqlOutbox;
 use crate::session::Session;
 
 const ENGINE: &str = "the payment book";
-const COLUMNS: &str = "reference, kind, order_id, amount, currency, provider_reference, created_at";
+pub(crate) const COLUMNS: &str = "reference, kind, order_id, amount, currency, provider_reference, created_at";
 
-type Columns = (String, String, u64, i64, String, String, i64);
+pub(crate) type Columns = (String, String, u64, i64, String, String, i64);
 
 pub struct MySqlPaymentBook {
     database: Arc<Database>,
@@ -37,7 +37,9 @@ const fn name_of(kind: MoneyKind) -> &'static str {
     }
 }
 
-fn entry_of((reference, kind, order, amount, currency, provider_reference, at): Columns) -> Result<MoneyEntry, Fault> {
+pub(crate) fn entry_of(
+    (reference, kind, order, amount, currency, provider_reference, at): Columns,
+) -> Result<MoneyEntry, Fault> {
     let unreadable = || Fault::row("t_money", format!("entry {reference}"));
     let kind = [MoneyKind::Captured, MoneyKind::Refunded, MoneyKind::Closed]
         .into_iter()

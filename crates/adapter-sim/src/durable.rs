@@ -2,9 +2,10 @@
 //!
 //! It outlives every node. A checker may look at it at any instant between two polls and finds only whole effects.
 
+use doos_domain::action::Action;
 use doos_domain::answer::{Answer, AnswerKey};
 use doos_domain::catalog::Product;
-use doos_domain::ids::{OrderId, ProductId, UserId};
+use doos_domain::ids::{ActionId, OrderId, ProductId, UserId};
 use doos_domain::message::Consumer;
 use doos_domain::order::Order;
 use doos_domain::payment::MoneyEntry;
@@ -36,6 +37,7 @@ pub struct Durable {
     pub stock: StockRows,
     pub money: Vec<MoneyEntry>,
     pub shipments: BTreeMap<OrderId, Shipment>,
+    pub actions: BTreeMap<ActionId, Action>,
     pub products: BTreeMap<ProductId, Product>,
     pub product_ids_given: u64,
     pub users: BTreeMap<String, UserId>,

@@ -8,7 +8,7 @@ use doos_domain::answer::Answer;
 use doos_domain::ids::{OrderId, ProductId};
 use doos_domain::stock::{Changes, DecisionRow, Movement, MovementKind, StockRow};
 use doos_ports::inbox::Progress;
-use doos_ports::stock_ledger::{StockLedger, StockTransaction};
+use doos_ports::stock_ledger::{MovementPage, StockLedger, StockTransaction};
 use doos_ports::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -161,10 +161,17 @@ impl StockLedger for SimStockLedger {
         self.read(look).await
     }
 
-    async fn movements_on(&self, product: ProductId, limit: usize) -> Result<Vec<Movement>> {
+    async fn movements_on(&self, product: ProductId, before: Option<u64>, limit: usize) -> Result<MovementPage> {
         let look = |stock: &StockRows| {
-            let newest_first = stock.movements.iter().rev();
-            newest_first.filter(|movement| movement.product_id == product).take(limit).cloned().collect()
+            let earlier = stock
+                .movements
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| before.is_none_or(|before| (*place as u64) < before));
+            let of_product: Vec<_> = earlier.filter(|(_, movement)| movement.product_id == product).collect();
+            let page = of_product.iter().rev().take(limit);
+            let next = page.clone().next_back().filter(|_| of_product.len() > limit).map(|(place, _)| *place as u64);
+            MovementPage { movements: page.map(|(_, movement)| (*movement).clone()).collect(), next }
         };
         self.read(look).await
     }

@@ -10,6 +10,7 @@
 //! Where to read next: [`world`] for how one call goes, [`faults`] for what can go wrong, [`durable`] for what a checker
 //! can look at.
 
+pub mod actions;
 pub mod bus;
 pub mod carrier;
 pub mod catalog;
@@ -69,6 +70,7 @@ pub struct SimEngines {
     pub ledger: Arc<ledger::SimStockLedger>,
     pub inbox: Arc<inbox::SimInbox>,
     pub feed: Arc<feed::SimChangeFeed>,
+    pub actions: Arc<actions::SimActionLog>,
     pub catalog: Arc<catalog::SimCatalogStore>,
     pub identities: Arc<identities::SimIdentityStore>,
     pub id_marks: Arc<id_marks::SimIdMarks>,
@@ -90,6 +92,7 @@ impl SimEngines {
             ledger: Arc::new(ledger::SimStockLedger::new(own())),
             inbox: Arc::new(inbox::SimInbox::new(own())),
             feed: Arc::new(feed::SimChangeFeed::new(own())),
+            actions: Arc::new(actions::SimActionLog::new(own())),
             catalog: Arc::new(catalog::SimCatalogStore::new(own())),
             identities: Arc::new(identities::SimIdentityStore::new(own())),
             id_marks: Arc::new(id_marks::SimIdMarks::new(own())),
@@ -130,6 +133,7 @@ impl SimEngines {
             bus: self.bus(node),
             inbox: self.inbox.clone(),
             feed: self.feed.clone(),
+            actions: self.actions.clone(),
             catalog: self.catalog.clone(),
             identities: self.identities.clone(),
             payments: self.payments.clone(),

@@ -68,11 +68,11 @@ macro_rules! projection {
             }
 
             async fn standing(&self) -> Result<Standing> {
-                self.world.read($part, |durable| durable.$rows.standing).await
+                self.world.read($part, |durable| durable.$rows.standing.clone()).await
             }
 
             async fn apply(&self, orders: &[Arc<Order>], standing: Standing) -> Result<()> {
-                let effect = |durable: &mut Durable| durable.$rows.apply(orders, standing);
+                let effect = |durable: &mut Durable| durable.$rows.apply(orders, standing.clone());
                 let cause = || "it has begun anew meanwhile".to_owned();
                 let applied = self.world.write($part, effect).await?;
                 applied.map_err(|()| Error::Unavailable { engine: $part.name(), cause: cause() })
@@ -82,7 +82,7 @@ macro_rules! projection {
                 let effect = |durable: &mut Durable| {
                     if standing.epoch > durable.$rows.standing.epoch {
                         durable.$rows.orders.clear();
-                        durable.$rows.standing = standing;
+                        durable.$rows.standing = standing.clone();
                     }
                 };
                 self.world.write($part, effect).await

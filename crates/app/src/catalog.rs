@@ -3,6 +3,7 @@
 //! What holds: a price used in a quote was committed before; a change is a compare-and-set on the product's version.
 
 use arc_swap::ArcSwap;
+use doos_domain::action::Deed;
 use doos_domain::catalog::{LocalText, Product};
 use doos_domain::ids::ProductId;
 use doos_domain::money::Money;
@@ -10,8 +11,9 @@ use doos_ports::catalog_store::{CatalogStore, PutError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::actions::{Asked, Plan};
 use crate::keys::{Arrival, Key};
-use crate::{App, Error, Principal, Result};
+use crate::{App, Error, Result};
 
 pub type Products = BTreeMap<ProductId, Arc<Product>>;
 
@@ -58,6 +60,17 @@ pub struct Draft {
     pub on_sale: Option<bool>,
 }
 
+impl Draft {
+    /// What is written down of it: the fields it sets.
+    fn plan(&self, deed: Deed, id: ProductId) -> Plan {
+        let price = self.price.map(|price| format!("{price} {}", price.currency.code()));
+        let plan = Plan::new(deed, id).with("name", self.name.as_ref().map(|name| name.in_language("en").to_owned()));
+        let plan = plan.with("price", price).with("category", self.category.as_ref());
+        let plan = plan.with("picture", self.picture.as_ref()).with("on_sale", self.on_sale);
+        plan.with("description", self.description.as_ref().map(|_| "changed"))
+    }
+}
+
 /// A product stored now, or the answer to the same call before.
 pub enum Stored {
     Now(Arc<Product>),
@@ -73,6 +86,16 @@ pub struct Search<'a> {
 }
 
 impl App {
+    /// Learns what other processes have changed.
+    pub async fn refresh_catalog(&self) -> Result<()> {
+        for product in self.ports.catalog.all().await? {
+            if self.catalog.find(product.id).is_none_or(|known| known.version < product.version) {
+                self.catalog.learn(&Arc::new(product));
+            }
+        }
+        Ok(())
+    }
+
     pub fn products(&self, search: &Search<'_>) -> Vec<Arc<Product>> {
         let words: Vec<String> = search.text.split_whitespace().map(str::to_lowercase).collect();
         let products = self.catalog.all();
@@ -94,21 +117,23 @@ impl App {
     /// `render` makes the body of the answer to be stored under the key.
     pub async fn create_product(
         &self,
-        principal: &Principal,
+        asked: &Asked,
         draft: Draft,
         key: Option<Key>,
         render: fn(&Product) -> String,
     ) -> Result<Stored> {
-        principal.check_operator()?;
-        let (Some(name), Some(price)) = (draft.name, draft.price) else {
+        asked.by.check_operator()?;
+        let (Some(name), Some(price)) = (draft.name.clone(), draft.price) else {
             return Err(Error::Invalid("a new product needs `name` and `price`".to_owned()));
         };
         let place = match self.arrive(key.as_ref()).await? {
             Arrival::Replay(answer) => return Ok(Stored::Before(answer)),
             Arrival::First(place) => place,
         };
+        let id = self.ports.catalog.next_id().await?;
+        let plan = draft.plan(Deed::CreateProduct, id);
         let product = Product {
-            id: self.ports.catalog.next_id().await?,
+            id,
             version: 1,
             name,
             description: draft.description.unwrap_or_default(),
@@ -118,25 +143,27 @@ impl App {
             on_sale: draft.on_sale.unwrap_or(true),
             updated_at: self.ports.clock.now(),
         };
-        let stored = self.put_product(0, product, 201, key.as_ref(), render).await;
+        let put = self.put_product(0, product, 201, key.as_ref(), render);
+        let stored = self.recorded(asked, plan, put).await;
         drop(place);
         stored
     }
 
     pub async fn update_product(
         &self,
-        principal: &Principal,
+        asked: &Asked,
         id: ProductId,
         draft: Draft,
         key: Option<Key>,
         render: fn(&Product) -> String,
     ) -> Result<Stored> {
-        principal.check_operator()?;
+        asked.by.check_operator()?;
         let place = match self.arrive(key.as_ref()).await? {
             Arrival::Replay(answer) => return Ok(Stored::Before(answer)),
             Arrival::First(place) => place,
         };
         let current = self.catalog.find(id).ok_or(Error::NotFound("product"))?;
+        let plan = draft.plan(Deed::ChangeProduct, id);
         let mut product = Product::clone(&current);
         product.version += 1;
         product.updated_at = self.ports.clock.now();
@@ -146,7 +173,8 @@ impl App {
         product.category = draft.category.unwrap_or(product.category);
         product.picture = draft.picture.or(product.picture);
         product.on_sale = draft.on_sale.unwrap_or(product.on_sale);
-        let stored = self.put_product(current.version, product, 200, key.as_ref(), render).await;
+        let put = self.put_product(current.version, product, 200, key.as_ref(), render);
+        let stored = self.recorded(asked, plan, put).await;
         drop(place);
         stored
     }

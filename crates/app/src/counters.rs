@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use crate::recent_times::RecentTimes;
+
 #[derive(Default)]
 pub struct Counter(AtomicU64);
 
@@ -54,4 +56,6 @@ pub struct Counters {
     pub commit_groups: Counter,
     pub commit_group_len_last: Gauge,
     pub commit_group_ms_last: Gauge,
+    /// How long groups took to become durable.
+    pub commit_times: RecentTimes,
 }

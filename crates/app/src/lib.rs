@@ -9,6 +9,7 @@
 //! Where to read next: `order/place.rs` for the path of an order, `consume/` for how contexts act on messages,
 //! [`error_codes`] for everything a caller can be told.
 
+pub mod actions;
 mod breaker;
 pub mod catalog;
 pub mod consume;
@@ -25,6 +26,8 @@ pub mod payment;
 pub mod principal;
 pub mod projecting;
 pub mod pulse;
+pub mod recent_times;
+pub mod role_board;
 pub mod search;
 pub mod shipping;
 pub mod statistics;
@@ -39,6 +42,7 @@ pub use error::{Error, Result};
 pub use options::Options;
 pub use principal::Principal;
 
+use doos_domain::time::Timestamp;
 use doos_ports::Ports;
 use futures::future::BoxFuture;
 use std::sync::{Arc, OnceLock};
@@ -52,9 +56,12 @@ pub struct App {
     pub counters: Arc<counters::Counters>,
     pub keys: keys::InFlight,
     pub pulse: pulse::Pulse,
+    pub roles: role_board::RoleBoard,
+    pub started_at: Timestamp,
     /// Set by whoever exports traces: links a group's span to the trace of one of its messages.
     pub trace_links: OnceLock<TraceLink>,
     pub(crate) begun_anew: tokio::sync::Notify,
+    pub(crate) last_seen: projecting::LastSeen,
     pub(crate) watchers: watch::Watchers,
     pub(crate) writer: writer::Writer,
 }
@@ -82,6 +89,7 @@ impl App {
         let catalog = catalog::Catalog::load(&*ports.catalog).await?;
         let counters = Arc::new(counters::Counters::default());
         let (writer, loops) = writer::Writer::new(&ports, &options, &counters);
+        let started_at = ports.clock.now();
         let keys = keys::InFlight::default();
         let watchers = watch::Watchers::default();
         Ok((
@@ -93,8 +101,11 @@ impl App {
                 counters,
                 keys,
                 pulse: pulse::Pulse::default(),
+                roles: role_board::RoleBoard::default(),
+                started_at,
                 trace_links: OnceLock::new(),
                 begun_anew: tokio::sync::Notify::new(),
+                last_seen: projecting::LastSeen::default(),
                 watchers,
                 writer,
             }),

@@ -5,17 +5,23 @@
 //! never been, begins anew: it follows the feed from now on and walks through the order store besides, group by group,
 //! until it holds every order.
 //!
+//! What is stored is the feed's token of a place, since a position may mean something to this process alone. What it
+//! stands for here is looked up once and kept while the token is the same.
+//!
 //! What must never happen: a hole. Whether the feed still holds what comes after a standing is asked again after reading.
 
+use doos_domain::action::Deed;
 use doos_domain::order::Order;
 use doos_domain::time::Timestamp;
 use doos_ports::bus::Position;
 use doos_ports::change_feed::Changed;
 use doos_ports::order_store::Query;
 use doos_ports::projection::{Projection, Standing, Walk};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{App, Principal, Result};
+use crate::actions::{Asked, Plan};
+use crate::{App, Result};
 
 /// What one round has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,8 +38,31 @@ pub struct Lag {
     pub name: &'static str,
     /// How old the oldest change is that is not in it; 0 if all are.
     pub lag_ms: i64,
-    /// It has begun anew and does not hold every order yet.
+    /// It has begun anew and does not hold every order yet, or will begin anew with the next round.
     pub is_walking: bool,
+    /// It cannot be asked: how far it is behind is counted from where it was last seen.
+    pub is_away: bool,
+}
+
+/// Where a read model was last seen, and what that is in this process's feed.
+#[derive(Clone)]
+struct Seen {
+    standing: Standing,
+    position: Position,
+}
+
+/// The last of each read model, by its name.
+#[derive(Default)]
+pub(crate) struct LastSeen(Mutex<BTreeMap<&'static str, Seen>>);
+
+impl LastSeen {
+    fn get(&self, name: &'static str) -> Option<Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn put(&self, name: &'static str, seen: Seen) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, seen);
+    }
 }
 
 /// What the feed has after a position; kept while read models stand at the same place.
@@ -48,7 +77,7 @@ impl App {
         [self.ports.statistics.as_ref(), self.ports.search.as_ref()]
     }
 
-    /// One round over all read models. One that fails does not hold the others up.
+    /// One round over all read models. One that fails does not hold the others up: it is told of when they are level.
     pub async fn follow_feed(&self, now: Timestamp) -> Result<Followed> {
         let mut piece = None;
         let mut followed: Option<Followed> = None;
@@ -65,9 +94,10 @@ impl App {
                 Err(error) => failed = Some(error),
             }
         }
-        match failed {
-            Some(error) => Err(error.into()),
-            None => Ok(followed.unwrap_or_default()),
+        match (followed, failed) {
+            (Some(followed), Some(_)) if followed.is_behind => Ok(followed),
+            (_, Some(error)) => Err(error.into()),
+            (followed, None) => Ok(followed.unwrap_or_default()),
         }
     }
 
@@ -80,26 +110,31 @@ impl App {
         let feed = &self.ports.feed;
         let standing = projection.standing().await?;
         let end = feed.end().await?;
-        if standing.position > end || standing.position < feed.oldest().await? {
+        let place = self.place_of(projection, &standing).await?;
+        let oldest = feed.oldest().await?;
+        let Some(position) = place.filter(|position| (oldest..=end).contains(position)) else {
             tracing::warn!(projection = projection.name(), "the change feed has left it behind; it begins anew");
-            return self.begin_anew(projection, standing, end, now).await;
-        }
-        let piece = match piece.take().filter(|piece| piece.after == standing.position) {
+            return self.begin_anew(projection, &standing, end, now).await;
+        };
+        let piece = match piece.take().filter(|piece| piece.after == position) {
             Some(known) => piece.insert(known),
             None => {
-                let changes = feed.read(standing.position, self.options.feed_group_len_max).await?;
-                piece.insert(Piece { after: standing.position, end, changes })
+                let changes = feed.read(position, self.options.feed_group_len_max).await?;
+                piece.insert(Piece { after: position, end, changes })
             }
         };
-        if standing.position < feed.oldest().await? {
+        if position < feed.oldest().await? {
             // It was left behind while it read; the next round sees it.
-            return Ok(Followed { is_behind: true, reached: standing.position });
+            return Ok(Followed { is_behind: true, reached: position });
         }
         self.pulse.beat(&piece.changes, now);
         let mut orders: Vec<Arc<Order>> = piece.changes.iter().map(|change| Arc::clone(&change.order)).collect();
-        let mut after = standing;
+        let mut after = standing.clone();
         // With nothing after it, everything up to the end has been read.
-        after.position = piece.changes.last().map_or(piece.end, |last| last.position);
+        let reached = piece.changes.last().map_or(piece.end, |last| last.position);
+        if reached != position {
+            after.token = feed.token(reached);
+        }
         if let Walk::Below(before) = standing.walk {
             let limit = self.options.feed_group_len_max;
             let page = self.ports.orders.list(Query { before, limit, ..Query::default() }).await?;
@@ -107,23 +142,39 @@ impl App {
             orders.extend(page.orders);
         }
         if after != standing {
-            projection.apply(&orders, after).await?;
+            projection.apply(&orders, after.clone()).await?;
+            self.last_seen.put(projection.name(), Seen { standing: after.clone(), position: reached });
         }
         if standing.walk != Walk::Done && after.walk == Walk::Done {
             tracing::info!(projection = projection.name(), "it holds every order again");
         }
         let is_behind = after.walk != Walk::Done || piece.changes.len() >= self.options.feed_group_len_max;
-        Ok(Followed { is_behind, reached: after.position })
+        Ok(Followed { is_behind, reached })
+    }
+
+    /// Where a standing is in this process's feed. `None`: what follows it may not be kept any more.
+    async fn place_of(&self, projection: &dyn Projection, standing: &Standing) -> doos_ports::Result<Option<Position>> {
+        let known = self.last_seen.get(projection.name()).filter(|seen| seen.standing.token == standing.token);
+        let position = match known {
+            Some(seen) => Some(seen.position),
+            None if standing.token.is_empty() => Some(Position(0)),
+            None => self.ports.feed.resume(&standing.token).await?,
+        };
+        if let Some(position) = position {
+            self.last_seen.put(projection.name(), Seen { standing: standing.clone(), position });
+        }
+        Ok(position)
     }
 
     async fn begin_anew(
         &self,
         projection: &dyn Projection,
-        standing: Standing,
+        standing: &Standing,
         end: Position,
         now: Timestamp,
     ) -> doos_ports::Result<Followed> {
-        let fresh = Standing { epoch: standing.epoch + 1, position: end, walk: Walk::Below(None) };
+        let token = self.ports.feed.token(end);
+        let fresh = Standing { epoch: standing.epoch + 1, token, walk: Walk::Below(None) };
         projection.begin_anew(fresh).await?;
         projection.forget_old(now).await?;
         Ok(Followed { is_behind: true, reached: end })
@@ -131,20 +182,25 @@ impl App {
 
     /// Gives up what the read models keep only for a while.
     pub async fn forget_old_figures(&self, now: Timestamp) -> Result<()> {
+        let mut done = Ok(());
         for projection in self.projections() {
-            projection.forget_old(now).await?;
+            done = projection.forget_old(now).await.and(done);
         }
-        Ok(())
+        Ok(done?)
     }
 
     /// Throws the read models' contents away and fills them again from the orders, while everything goes on.
-    pub async fn rebuild_projections(&self, principal: &Principal) -> Result<()> {
-        principal.check_operator()?;
+    pub async fn rebuild_projections(&self, asked: &Asked) -> Result<()> {
+        asked.by.check_operator()?;
+        self.recorded(asked, Plan::new(Deed::RebuildProjections, ""), self.begin_all_anew()).await
+    }
+
+    async fn begin_all_anew(&self) -> Result<()> {
         let now = self.ports.clock.now();
         for projection in self.projections() {
             let standing = projection.standing().await?;
             let end = self.ports.feed.end().await?;
-            self.begin_anew(projection, standing, end, now).await?;
+            self.begin_anew(projection, &standing, end, now).await?;
         }
         // Whoever follows the feed may be waiting for a change, and there need not be one for a long time.
         self.begun_anew.notify_one();
@@ -161,10 +217,24 @@ impl App {
         let now = self.ports.clock.now();
         let mut lags = Vec::new();
         for projection in self.projections() {
-            let standing = projection.standing().await?;
-            let next = self.ports.feed.read(standing.position, 1).await?;
+            let name = projection.name();
+            let (is_away, is_walking, place) = match projection.standing().await {
+                Ok(standing) => {
+                    let place = self.place_of(projection, &standing).await?;
+                    (false, standing.walk != Walk::Done || place.is_none(), place)
+                }
+                Err(_) => {
+                    let seen = self.last_seen.get(name);
+                    let is_walking = seen.as_ref().is_some_and(|seen| seen.standing.walk != Walk::Done);
+                    (true, is_walking, seen.map(|seen| seen.position))
+                }
+            };
+            let next = match place {
+                Some(position) => self.ports.feed.read(position, 1).await?,
+                None => Vec::new(),
+            };
             let lag_ms = next.first().map_or(0, |change| now.millis_since(change.order.updated_at));
-            lags.push(Lag { name: projection.name(), lag_ms, is_walking: standing.walk != Walk::Done });
+            lags.push(Lag { name, lag_ms, is_walking, is_away });
         }
         Ok(lags)
     }

@@ -1,13 +1,16 @@
 //! Stock as operators use it: receive, write off, look at levels and movements.
 
+use doos_domain::action::Deed;
 use doos_domain::answer::Answer;
-use doos_domain::ids::ProductId;
+use doos_domain::ids::{OrderId, ProductId};
 use doos_domain::order::Order;
-use doos_domain::stock::{Book, Command, Movement, Outcome};
-use doos_ports::stock_gate::{Hold, Level};
+use doos_domain::stock::{Book, Command, Outcome, StockRow};
+use doos_ports::stock_gate::{Hold, Level, StockGate};
+use doos_ports::stock_ledger::MovementPage;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::actions::{Asked, Plan};
 use crate::keys::{Arrival, Key};
 use crate::{App, Error, Principal, Result};
 
@@ -26,14 +29,14 @@ impl App {
     /// Books a delivery or a loss. `reference` names it in the ledger; without one the time does.
     pub async fn adjust_stock(
         &self,
-        principal: &Principal,
+        asked: &Asked,
         product_id: ProductId,
         adjustment: Adjustment,
         reference: Option<String>,
         key: Option<Key>,
         render: fn(ProductId, &Level) -> String,
     ) -> Result<Adjusted> {
-        principal.check_back_office()?;
+        asked.by.check_back_office()?;
         let (Adjustment::Receive { quantity } | Adjustment::WriteOff { quantity }) = adjustment;
         if quantity == 0 || quantity > 1_000_000_000 {
             return Err(Error::Invalid("a quantity lies between 1 and 1000000000".to_owned()));
@@ -45,7 +48,13 @@ impl App {
             Arrival::Replay(answer) => return Ok(Adjusted::Before(answer)),
             Arrival::First(place) => place,
         };
-        let level = self.book_adjustment(principal, product_id, adjustment, reference, key.as_ref(), render).await;
+        let deed = match adjustment {
+            Adjustment::Receive { .. } => Deed::ReceiveStock,
+            Adjustment::WriteOff { .. } => Deed::WriteOffStock,
+        };
+        let plan = Plan::new(deed, product_id).with("quantity", Some(quantity)).with("reference", reference.as_ref());
+        let booking = self.book_adjustment(&asked.by, product_id, adjustment, reference, key.as_ref(), render);
+        let level = self.recorded(asked, plan, booking).await;
         drop(place);
         level.map(Adjusted::Now)
     }
@@ -83,7 +92,7 @@ impl App {
         let told = told.ok_or_else(|| Error::Broken { cause: "an adjustment changed no row".to_owned() })?;
         let answer = key.map(|key| key.answer(200, render(product_id, &told), at));
         transaction.commit(changes, None, answer).await?;
-        self.ports.gate.decided(rows, Vec::new()).await?;
+        self.tell_gate(rows, Vec::new()).await;
         Ok(told)
     }
 
@@ -106,16 +115,22 @@ impl App {
         &self,
         principal: &Principal,
         product_id: ProductId,
+        before: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<Movement>> {
+    ) -> Result<MovementPage> {
         principal.check_back_office()?;
-        Ok(self.ports.ledger.movements_on(product_id, limit).await?)
+        Ok(self.ports.ledger.movements_on(product_id, before, limit).await?)
     }
 
     /// Rebuilds the gate from the ledger and the orders inventory has not decided about; done before the node opens.
     /// The rows stay locked until the gate has them, so that they and the decisions are of one instant: an order decided
     /// a moment ago must not be held on top of its deduction.
     pub async fn rebuild_gate(&self) -> Result<usize> {
+        self.rebuild(&*self.ports.gate).await
+    }
+
+    /// The same for a gate that is not in use yet.
+    pub async fn rebuild(&self, gate: &dyn StockGate) -> Result<usize> {
         let undecided = self.ports.orders.undecided().await?;
         let products = self.ports.ledger.rows().await?.iter().map(|row| row.product_id).collect();
         let orders = undecided.iter().map(|order| order.id).collect();
@@ -126,8 +141,16 @@ impl App {
         let hold = |order: &Arc<Order>| Hold { order_id: order.id, lines: order.demands(), key: None, deadline };
         let holds: Vec<_> = open.map(hold).collect();
         let count = holds.len();
-        self.ports.gate.rebuild(snapshot.rows(), holds).await?;
+        gate.rebuild(snapshot.rows(), holds).await?;
         Ok(count)
+    }
+
+    /// Tells the gate what the ledger has just committed. A notice that gets lost costs seconds, never units: rows are
+    /// told again by [`refresh_gate`](Self::refresh_gate), and overdue holds are asked after.
+    pub(crate) async fn tell_gate(&self, rows: Vec<StockRow>, decided: Vec<OrderId>) {
+        if let Err(error) = self.ports.gate.decided(rows, decided).await {
+            tracing::debug!(error = %error, "the stock gate was not told of a decision; it asks later");
+        }
     }
 
     /// Tells the gate once more what the ledger has committed, in case a notice was lost. Newer rows win.

@@ -4,10 +4,12 @@ use doos_domain::message::Consumer;
 use doos_domain::time::Timestamp;
 
 use crate::projecting::Lag;
+use crate::recent_times::Percentiles;
 use crate::{App, Principal, Result};
 
 pub struct System {
     pub at: Timestamp,
+    pub started_at: Timestamp,
     pub consumers: Vec<ConsumerState>,
     pub projections: Vec<Lag>,
     pub queue_depth: usize,
@@ -17,6 +19,8 @@ pub struct System {
     /// How long the last group took to become durable.
     pub commit_ms_last: i64,
     pub commit_len_last: i64,
+    /// How long the last groups took to become durable.
+    pub commit_times: Percentiles,
     pub dead_letters: usize,
     pub holds: usize,
 }
@@ -40,6 +44,7 @@ impl App {
         }
         Ok(System {
             at: self.ports.clock.now(),
+            started_at: self.started_at,
             consumers,
             projections: self.feed_lags().await?,
             queue_depth: self.queue_depth(),
@@ -47,6 +52,7 @@ impl App {
             queue_age_ms: self.queue_age_ms(),
             commit_ms_last: self.counters.commit_group_ms_last.get(),
             commit_len_last: self.counters.commit_group_len_last.get(),
+            commit_times: self.counters.commit_times.percentiles(),
             dead_letters: self.ports.inbox.dead_letter_count().await?,
             holds: self.ports.gate.hold_count().await?,
         })

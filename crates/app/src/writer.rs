@@ -80,6 +80,7 @@ struct Flusher {
 impl Flusher {
     async fn run(self, mut receiver: doos_batcher::Receiver<Change, Outcome>) {
         while let Some(group) = receiver.next_group().await {
+            let begun = self.clock.monotonic();
             let begun_ms = now_ms(&*self.clock);
             self.flying_since_ms.store(begun_ms, Ordering::Relaxed);
             let (changes, replies) = group.into_parts();
@@ -87,7 +88,9 @@ impl Flusher {
             self.counters.commit_group_len_last.set(changes.len() as i64);
             let outcomes = self.orders.commit(changes).await;
             self.flying_since_ms.store(IDLE, Ordering::Relaxed);
-            self.counters.commit_group_ms_last.set((now_ms(&*self.clock) - begun_ms) as i64);
+            let took = self.clock.monotonic().saturating_sub(begun);
+            self.counters.commit_group_ms_last.set(i64::try_from(took.as_millis()).unwrap_or(i64::MAX));
+            self.counters.commit_times.add(took);
             replies.send(outcomes);
         }
     }

@@ -9,6 +9,7 @@
 
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::ids::{OrderId, ProductId};
 use crate::message::{Body, Demand, Message};
@@ -19,11 +20,36 @@ use crate::stock::{Decision, DecisionRow, Movement, MovementKind, StockRow};
 /// One thing that does not add up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// `product 101` or `order 7`.
-    pub subject: String,
+    pub subject: Subject,
     pub rule: &'static str,
     pub found: String,
 }
+
+/// What a difference is about; written as `product 101` or `order 7`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
+pub enum Subject {
+    Product(ProductId),
+    Order(OrderId),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Product(id) => write!(f, "product {id}"),
+            Self::Order(id) => write!(f, "order {id}"),
+        }
+    }
+}
+
+impl From<Subject> for String {
+    fn from(subject: Subject) -> Self {
+        subject.to_string()
+    }
+}
+
+/// The rule that an order breaks whose pieces are sold to it for ever: a release that is missing puts it right.
+pub const GIVES_BACK: &str = "cancelled_order_gives_its_stock_back";
 
 /// A product's movements, summed by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,14 +76,14 @@ impl MovementSums {
 }
 
 pub fn check_product(row: &StockRow, sums: &MovementSums) -> Vec<Difference> {
-    let subject = format!("product {}", row.product_id);
+    let subject = Subject::Product(row.product_id);
     let mut differences = Vec::new();
     if !row.balances() {
         let found = format!(
             "received {} − written off {} ≠ free {} + held {} + sold {}",
             row.received, row.written_off, row.free, row.held, row.sold
         );
-        differences.push(Difference { subject: subject.clone(), rule: "stock_balances", found });
+        differences.push(Difference { subject, rule: "stock_balances", found });
     }
     let expected = sums.row(row);
     if expected != *row {
@@ -79,7 +105,7 @@ pub struct OrderRecords {
 }
 
 pub fn check_order(id: OrderId, records: &OrderRecords) -> Vec<Difference> {
-    let mut report = Report { subject: format!("order {id}"), differences: Vec::new() };
+    let mut report = Report { subject: Subject::Order(id), differences: Vec::new() };
     match &records.order {
         None => {
             report.expect("no_decision_without_order", records.decision.is_none() && records.money.is_empty(), || {
@@ -97,14 +123,14 @@ pub fn check_order(id: OrderId, records: &OrderRecords) -> Vec<Difference> {
 }
 
 struct Report {
-    subject: String,
+    subject: Subject,
     differences: Vec<Difference>,
 }
 
 impl Report {
     fn expect(&mut self, rule: &'static str, holds: bool, found: impl FnOnce() -> String) {
         if !holds {
-            self.differences.push(Difference { subject: self.subject.clone(), rule, found: found() });
+            self.differences.push(Difference { subject: self.subject, rule, found: found() });
         }
     }
 }
@@ -154,7 +180,7 @@ fn check_stock(order: &Order, records: &OrderRecords, report: &mut Report) {
                 None => false,
             };
             let moving = flies("ReleaseStock") || flies("ReturnStock");
-            report.expect("cancelled_order_gives_its_stock_back", ended || moving, found);
+            report.expect(GIVES_BACK, ended || moving, found);
             let short = order.cancel_reason == Some(CancelReason::OutOfStock);
             report.expect("out_of_stock_means_short", !short || decision == Some(Decision::Short), found);
         }

@@ -9,6 +9,7 @@
 //! Where to read next: [`order`] for the state machine, [`stock`] for the ledger's decisions, [`pricing`] for quotes,
 //! [`message`] for what contexts say to each other.
 
+pub mod action;
 pub mod actor;
 pub mod answer;
 pub mod audit;

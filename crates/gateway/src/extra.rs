@@ -6,6 +6,8 @@ use futures::future::BoxFuture;
 use secrecy::SecretString;
 use std::sync::Arc;
 
+use crate::view::audit::{AuditView, RepairView};
+
 /// Keys of this installation. Their bytes are used as they stand.
 #[derive(Clone)]
 pub struct Secrets {
@@ -13,6 +15,15 @@ pub struct Secrets {
     pub token_key: SecretString,
     /// Signs and checks the payment provider's callbacks (HMAC-SHA-256).
     pub callback_key: SecretString,
+}
+
+/// What is asked of a repair of the books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepairCall {
+    /// Written into every entry.
+    pub actor: String,
+    /// False: only tell what would be done.
+    pub confirm: bool,
 }
 
 /// One number for `/metrics`.
@@ -26,7 +37,8 @@ pub struct GaugeSample {
 
 pub type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 pub type Gauges = Arc<dyn Fn() -> BoxFuture<'static, Vec<GaugeSample>> + Send + Sync>;
-pub type Audit = Arc<dyn Fn() -> BoxFuture<'static, Result<serde_json::Value, String>> + Send + Sync>;
+pub type Audit = Arc<dyn Fn() -> BoxFuture<'static, Result<AuditView, String>> + Send + Sync>;
+pub type Repair = Arc<dyn Fn(RepairCall) -> BoxFuture<'static, Result<RepairView, String>> + Send + Sync>;
 /// Told of each request's span with the `traceparent` it arrived with; may return the one to hand on.
 pub type SpanHook = Arc<dyn Fn(&tracing::Span, Option<&str>) -> Option<String> + Send + Sync>;
 /// Which program this is.
@@ -44,6 +56,8 @@ pub struct Extra {
     pub gauges: Gauges,
     /// Runs the audit of the books for `GET /v1/admin/audit`.
     pub audit: Audit,
+    /// Makes the books balance beside running traffic, for `POST /v1/admin/audit:repair`.
+    pub repair: Repair,
     /// The names of the roles that run in this node.
     pub roles: Vec<String>,
     pub span: Option<SpanHook>,
@@ -57,6 +71,7 @@ impl Default for Extra {
             readiness: Arc::new(|| Box::pin(async { Ok(()) })),
             gauges: Arc::new(|| Box::pin(async { Vec::new() })),
             audit: Arc::new(|| Box::pin(async { Err("this node runs no audit".to_owned()) })),
+            repair: Arc::new(|_| Box::pin(async { Err("this node repairs no books".to_owned()) })),
             roles: Vec::new(),
             span: None,
             build: Build { version: env!("CARGO_PKG_VERSION").to_owned(), commit: String::new() },

@@ -37,8 +37,9 @@ mod view;
 
 pub use auth::{IssueError, issue_token};
 pub use error_pages::find as error_page;
-pub use extra::{Audit, Build, Check, Extra, GaugeSample, Gauges, Secrets, SpanHook};
+pub use extra::{Audit, Build, Check, Extra, GaugeSample, Gauges, Repair, RepairCall, Secrets, SpanHook};
 pub use gateway::{Drained, Gateway, Listeners};
 pub use network::{InvalidNetwork, Network};
 pub use openapi::openapi_json;
 pub use options::{InvalidOption, Options, Profile};
+pub use view::audit::{AuditView, DifferenceView, RepairStepView, RepairView, StepOutcome};

@@ -27,7 +27,7 @@ const FEED_PAUSE: Duration = Duration::from_millis(200);
 /// Why nobody can listen from there.
 #[derive(Debug, thiserror::Error)]
 pub enum NoPlace {
-    #[error("this node's changes have not come that far; read the orders as they are and listen without a position")]
+    #[error("this is no position of the stream, or not any more; read the orders as they are and listen without one")]
     Unknown,
     #[error("the change feed cannot be read")]
     Feed(#[from] doos_ports::Error),
@@ -126,6 +126,19 @@ impl Hub {
         let dropped = self.lock().hand_out(&changes);
         self.overrun.inc_by(dropped);
         Ok(())
+    }
+
+    /// What a client is given to resume after this position, here or at another node.
+    pub fn token(&self, position: Position) -> String {
+        self.feed.token(position)
+    }
+
+    /// Where a client's token stands; `0` stands before everything that is kept.
+    pub async fn resume(&self, token: &str) -> Result<Position, NoPlace> {
+        if token == "0" {
+            return Ok(Position(0));
+        }
+        self.feed.resume(token).await?.ok_or(NoPlace::Unknown)
     }
 
     /// Starts to listen: after `last`, or from now on. A position that the feed has not reached was never given out by

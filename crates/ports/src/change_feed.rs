@@ -43,6 +43,8 @@ pub trait ChangeFeed: Send + Sync {
     /// Where to read on after what a token stands for. `None`: it was never given out here, or what follows it is not
     /// kept any more; who held it may have missed something.
     async fn resume(&self, token: &str) -> Result<Option<Position>> {
-        Ok(token.parse().ok().map(Position))
+        let Ok(position) = token.parse().map(Position) else { return Ok(None) };
+        let is_kept = self.oldest().await? <= position && position <= self.end().await?;
+        Ok(is_kept.then_some(position))
     }
 }

@@ -9,11 +9,13 @@
 //! Where to read next: [`order_store`] for how an order becomes durable, [`bus`] and [`inbox`] for how contexts hear
 //! of each other, [`stock_gate`] and [`stock_ledger`] for stock.
 
+pub mod action_log;
 pub mod bus;
 pub mod catalog_store;
 pub mod change_feed;
 pub mod clock;
 pub mod error;
+pub mod fenced_lock;
 pub mod id_marks;
 pub mod identity_store;
 pub mod inbox;
@@ -22,6 +24,7 @@ pub mod outbox;
 pub mod outside;
 pub mod payment_book;
 pub mod projection;
+pub mod registry;
 pub mod search;
 pub mod shipment_store;
 pub mod statistics;
@@ -47,6 +50,7 @@ pub struct Ports {
     pub bus: Arc<dyn bus::EventBus>,
     pub inbox: Arc<dyn inbox::Inbox>,
     pub feed: Arc<dyn change_feed::ChangeFeed>,
+    pub actions: Arc<dyn action_log::ActionLog>,
     pub catalog: Arc<dyn catalog_store::CatalogStore>,
     pub identities: Arc<dyn identity_store::IdentityStore>,
     pub payments: Arc<dyn payment_book::PaymentBook>,

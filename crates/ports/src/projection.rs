@@ -14,15 +14,15 @@ use doos_domain::time::Timestamp;
 use std::sync::Arc;
 
 use crate::Result;
-use crate::bus::Position;
 
 /// How far a projection has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// Grows with every new beginning.
     pub epoch: u64,
-    /// Every change up to here is in it; so is every order, unless a walk is under way.
-    pub position: Position,
+    /// The feed's token of a place: every change up to there is in it; so is every order, unless a walk is under way.
+    /// Empty: the beginning.
+    pub token: String,
     pub walk: Walk,
 }
 

@@ -12,6 +12,14 @@ use doos_domain::stock::{Changes, DecisionRow, Movement, StockRow};
 use crate::Result;
 use crate::inbox::Progress;
 
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MovementPage {
+    /// Newest first.
+    pub movements: Vec<Movement>,
+    /// Set when there may be more: pass it as `before`. A number of the engine's own; earlier movements have lower ones.
+    pub next: Option<u64>,
+}
+
 #[async_trait]
 pub trait StockTransaction: Send {
     /// The locked rows that exist.
@@ -44,6 +52,6 @@ pub trait StockLedger: Send + Sync {
     /// Movements of one order, return or delivery, oldest first.
     async fn movements_of(&self, reference: &str) -> Result<Vec<Movement>>;
 
-    /// Movements of one product, newest first.
-    async fn movements_on(&self, product: ProductId, limit: usize) -> Result<Vec<Movement>>;
+    /// Movements of one product, newest first; `before` is where the last page ended.
+    async fn movements_on(&self, product: ProductId, before: Option<u64>, limit: usize) -> Result<MovementPage>;
 }

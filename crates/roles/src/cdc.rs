@@ -44,14 +44,14 @@ impl Role for Cdc {
     }
 
     async fn run_once(&mut self, now: Timestamp) -> doos_app::Result<Ran> {
+        let begun = self.app.ports.clock.monotonic();
+        let followed = self.app.follow_feed(now).await?;
+        self.reached = followed.reached;
         // A clock that steps back makes it due, too.
         if self.forgot_at.is_none_or(|then| (now.as_millis() - then.as_millis()).abs() >= FORGET_EVERY_MS) {
             self.app.forget_old_figures(now).await?;
             self.forgot_at = Some(now);
         }
-        let begun = self.app.ports.clock.monotonic();
-        let followed = self.app.follow_feed(now).await?;
-        self.reached = followed.reached;
         if !followed.is_behind {
             return Ok(Ran::Idle);
         }

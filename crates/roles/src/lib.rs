@@ -14,6 +14,7 @@ mod id_keeper;
 mod relay;
 mod shipping;
 mod timeouts;
+mod watched;
 
 pub use cdc::Cdc;
 pub use demo_life::DemoLife;
@@ -50,19 +51,20 @@ pub trait Role: Send {
 pub const ALL: [&str; 9] =
     ["order", "inventory", "payment", "shipping", "relay", "timeouts", "deliveries", "cdc", "id-keeper"];
 
-/// Builds one role by name.
+/// Builds one role by name. How it does is told on the application's board.
 pub fn build(name: &str, app: &Arc<App>) -> Option<Box<dyn Role>> {
-    let app = Arc::clone(app);
-    Some(match name {
-        "order" => Box::new(consumer::Consumer::new(Arc::clone(&app), OrderHandler::new(app))),
-        "inventory" => Box::new(consumer::Consumer::new(Arc::clone(&app), InventoryHandler::new(app))),
-        "payment" => Box::new(consumer::Consumer::new(Arc::clone(&app), PaymentHandler::new(app))),
-        "shipping" => Box::new(consumer::Consumer::new(Arc::clone(&app), ShippingHandler::new(app))),
-        "relay" => Box::new(Relay::new(app)),
-        "timeouts" => Box::new(Timeouts::new(app)),
-        "deliveries" => Box::new(Deliveries::new(app)),
-        "cdc" => Box::new(Cdc::new(app)),
-        "id-keeper" => Box::new(IdKeeper::new(app)),
+    let own = || Arc::clone(app);
+    let role: Box<dyn Role> = match name {
+        "order" => Box::new(consumer::Consumer::new(own(), OrderHandler::new(own()))),
+        "inventory" => Box::new(consumer::Consumer::new(own(), InventoryHandler::new(own()))),
+        "payment" => Box::new(consumer::Consumer::new(own(), PaymentHandler::new(own()))),
+        "shipping" => Box::new(consumer::Consumer::new(own(), ShippingHandler::new(own()))),
+        "relay" => Box::new(Relay::new(own())),
+        "timeouts" => Box::new(Timeouts::new(own())),
+        "deliveries" => Box::new(Deliveries::new(own())),
+        "cdc" => Box::new(Cdc::new(own())),
+        "id-keeper" => Box::new(IdKeeper::new(own())),
         _ => return None,
-    })
+    };
+    Some(Box::new(watched::Watched::new(own(), role)))
 }

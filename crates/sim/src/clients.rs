@@ -303,7 +303,7 @@ pub async fn receive(site: &Arc<Site>, product: u64, quantity: u32, name: &str) 
             .call(20_000, |app| {
                 Box::pin(async move {
                     let render = |_, level: &doos_ports::stock_gate::Level| format!("received {}", level.received);
-                    app.adjust_stock(&operator, product_id, adjustment, Some(reference), Some(own), render).await
+                    app.adjust_stock(&operator.into(), product_id, adjustment, Some(reference), Some(own), render).await
                 })
             })
             .await;

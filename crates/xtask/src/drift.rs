@@ -36,6 +36,12 @@ const GENERATED: &[Generated] = &[
         owned: Some(proto::TARGET),
     },
     Generated {
+        name: proto::NAME_INTERNAL,
+        remedy: "cargo run -p xtask -- gen-proto",
+        generate: proto::generate_internal,
+        owned: Some(proto::TARGET_INTERNAL),
+    },
+    Generated {
         name: openapi::NAME,
         remedy: "cargo run -p xtask -- gen-openapi",
         generate: openapi::generate,

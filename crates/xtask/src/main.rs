@@ -54,7 +54,10 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Tidy => tidy::run(&root),
         Command::Drift => drift::check(&root),
-        Command::GenProto => drift::write(&root, proto::NAME),
+        Command::GenProto => {
+            drift::write(&root, proto::NAME)?;
+            drift::write(&root, proto::NAME_INTERNAL)
+        }
         Command::GenOpenapi => drift::write(&root, openapi::NAME),
     }
 }

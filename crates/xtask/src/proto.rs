@@ -1,4 +1,5 @@
-//! Generates the Rust code of the gRPC contract from `api/proto/v1`, without a `protoc` on the machine.
+//! Generates the Rust code of the gRPC contracts from `api/proto`, without a `protoc` on the machine: what clients call
+//! goes to the gateway, what processes ask of each other to the peer adapter.
 //!
 //! What holds here: the same contract gives the same bytes, so that `drift` may compare them; the output is formatted
 //! as rustfmt formats it and opens with a header like every other file. Client and server are both generated: tests and
@@ -14,11 +15,13 @@ use prost::Message;
 use crate::drift::Output;
 use crate::repository;
 
-/// The name of this entry in the table of generated files.
+/// The names of these entries in the table of generated files.
 pub const NAME: &str = "grpc";
+pub const NAME_INTERNAL: &str = "grpc-internal";
 
-/// Where the generated files stand.
+/// Where the generated files stand: the contract with clients, and the one between processes.
 pub const TARGET: &str = "crates/gateway/src/proto";
+pub const TARGET_INTERNAL: &str = "crates/adapter-peer/src/proto";
 
 const CONTRACTS: &str = "api/proto";
 
@@ -31,10 +34,27 @@ const HEADER: &str = "//! The gRPC messages and services of one package, generat
 
 const DESCRIPTOR: &str = "file_descriptor_set.bin";
 
-/// Compiles every contract; paths are relative to the root.
+/// The contract with clients, with the descriptors that server reflection serves.
 pub fn generate(root: &Path) -> anyhow::Result<Vec<Output>> {
+    let (descriptors, mut outputs) = generate_from(root, "v1", TARGET)?;
+    outputs.push(Output { path: format!("{TARGET}/{DESCRIPTOR}"), bytes: descriptors });
+    let module = outputs.iter_mut().find(|output| output.path.ends_with("/mod.rs")).context("no module")?;
+    module.bytes.extend_from_slice(
+        format!("\n/// Every file of the contract, as server reflection serves it.\npub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(\"{DESCRIPTOR}\");\n").as_bytes(),
+    );
+    outputs.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(outputs)
+}
+
+/// The contract between processes.
+pub fn generate_internal(root: &Path) -> anyhow::Result<Vec<Output>> {
+    Ok(generate_from(root, "internal/v1", TARGET_INTERNAL)?.1)
+}
+
+/// Compiles every contract of a directory; paths are relative to the root. Returns its descriptors too.
+fn generate_from(root: &Path, directory: &str, target: &str) -> anyhow::Result<(Vec<u8>, Vec<Output>)> {
     let contracts = root.join(CONTRACTS);
-    let sources = sources(&contracts.join("v1"))?;
+    let sources = sources(&contracts.join(directory))?;
     let descriptors = protox::compile(&sources, [&contracts]).context("compiling the contracts")?;
     let scratch = tempfile::tempdir()?;
     let descriptor_bytes = descriptors.encode_to_vec();
@@ -44,19 +64,19 @@ pub fn generate(root: &Path) -> anyhow::Result<Vec<Output>> {
         .out_dir(scratch.path())
         .compile_fds(descriptors)
         .context("generating Rust from the contracts")?;
-    let mut outputs = vec![Output { path: format!("{TARGET}/{DESCRIPTOR}"), bytes: descriptor_bytes }];
+    let mut outputs = Vec::new();
     let mut modules = Vec::new();
     for entry in std::fs::read_dir(scratch.path())? {
         let file = entry?.path();
         let module = module_name(&file)?;
         let bytes = formatted(root, &file)?;
-        outputs.push(Output { path: format!("{TARGET}/{module}.rs"), bytes });
+        outputs.push(Output { path: format!("{target}/{module}.rs"), bytes });
         modules.push(module);
     }
     modules.sort_unstable();
-    outputs.push(Output { path: format!("{TARGET}/mod.rs"), bytes: declarations(&modules).into_bytes() });
+    outputs.push(Output { path: format!("{target}/mod.rs"), bytes: declarations(&modules).into_bytes() });
     outputs.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(outputs)
+    Ok((descriptor_bytes, outputs))
 }
 
 fn sources(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -90,7 +110,7 @@ fn formatted(root: &Path, file: &Path) -> anyhow::Result<Vec<u8>> {
 
 fn declarations(modules: &[String]) -> String {
     let mut text = String::from(
-        "//! The gRPC contract as Rust, generated: one module a package, and the descriptors for reflection.
+        "//! The gRPC contract as Rust, generated: one module a package.
 //!
 //! Never edit these files: change `api/proto` and run `cargo run -p xtask -- gen-proto`.
 
@@ -101,9 +121,6 @@ fn declarations(modules: &[String]) -> String {
             "#[expect(clippy::allow_attributes, reason = \"tonic writes them\")]\npub mod {module};\n"
         ));
     }
-    text.push_str(&format!(
-        "\n/// Every file of the contract, as server reflection serves it.\npub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(\"{DESCRIPTOR}\");\n"
-    ));
     text
 }
 

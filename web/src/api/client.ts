@@ -15,6 +15,10 @@ export type Stock = components['schemas']['Stock'];
 export type Movement = components['schemas']['Movement'];
 export type Message = components['schemas']['Message'];
 export type DeadLetter = components['schemas']['DeadLetter'];
+export type Action = components['schemas']['Action'];
+export type ActionList = components['schemas']['ActionList'];
+export type MovementList = components['schemas']['MovementList'];
+export type SettledLetters = components['schemas']['SettledDeadLetterList'];
 export type Amount = components['schemas']['Amount'];
 
 const identify: Middleware = {

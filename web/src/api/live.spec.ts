@@ -23,6 +23,7 @@ const last = () => FakeSocket.all.at(-1) as FakeSocket;
 describe('the live stream', () => {
   const states: LiveState[] = [];
   let caughtUp = 0;
+  let anew = 0;
   let versions: number[] = [];
   let stream: LiveStream;
 
@@ -32,10 +33,11 @@ describe('the live stream', () => {
     FakeSocket.all = [];
     states.length = 0;
     caughtUp = 0;
+    anew = 0;
     versions = [];
     stream = new LiveStream(
       { user_id: 'mei' },
-      { order: (order) => versions.push(order.version), state: (state) => states.push(state), caughtUp: () => (caughtUp += 1) },
+      { order: (order) => versions.push(order.version), state: (state) => states.push(state), caughtUp: () => (caughtUp += 1), beginAnew: () => (anew += 1) },
     );
   });
   afterEach(() => {
@@ -48,6 +50,39 @@ describe('the live stream', () => {
     expect(last().url.searchParams.get('user_id')).toBe('mei');
     expect(last().url.searchParams.has('after')).toBe(false);
     expect(last().url.protocol).toBe('ws:');
+  });
+
+  it('begins anew where the server does not know its position, and says so', async () => {
+    const asked: string[] = [];
+    vi.stubGlobal('fetch', (url: URL) => {
+      asked.push(`${url.protocol}//${url.pathname}${url.search}`);
+      return Promise.resolve(new Response(JSON.stringify({ code: 'position_unknown' }), { status: 422 }));
+    });
+    last().onopen?.();
+    last().says({ event: 'order', id: '42', data: { version: 2 } });
+    last().onclose?.({ reason: '' });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(last().url.searchParams.get('after')).toBe('42');
+    // Refused: it closes without ever having been open.
+    last().onclose?.({ reason: '' });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked).toEqual(['http://' + '/v1/stream?user_id=mei&after=42']);
+    expect(anew).toBe(1);
+    expect(last().url.searchParams.has('after')).toBe(false);
+    last().onopen?.();
+    expect(caughtUp).toBe(2);
+  });
+
+  it('keeps its position where the server is only away', async () => {
+    vi.stubGlobal('fetch', () => Promise.reject(new TypeError('nobody there')));
+    last().onopen?.();
+    last().says({ event: 'order', id: '42', data: { version: 2 } });
+    last().onclose?.({ reason: '' });
+    await vi.advanceTimersByTimeAsync(60_000);
+    last().onclose?.({ reason: '' });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(anew).toBe(0);
+    expect(last().url.searchParams.get('after')).toBe('42');
   });
 
   it('resumes after the last event it was given', () => {

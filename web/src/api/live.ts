@@ -2,6 +2,8 @@
 //
 // What holds: nothing is missed. Whoever listens is told `caughtUp` each time the stream is open again, and then reads
 // its list anew; together with the resumed events this closes every gap, also the one before the first event.
+// A server that does not know the position (it was restored from an older backup, or we were away for very long) is
+// listened to anew, without one.
 // Where a token is needed the same events come over a fetched event stream, because a browser's WebSocket can't carry
 // the header. What must never happen: a reconnect storm. Pauses double up to a limit and bear chance.
 import { bearer } from './credentials';
@@ -12,6 +14,8 @@ export type LiveState = 'connecting' | 'live' | 'waiting' | 'closed';
 export interface LiveEvents {
   order?: (order: Order) => void;
   caughtUp?: () => void;
+  /** The server does not know where we were: what was heard from it may never have been. `caughtUp` follows. */
+  beginAnew?: () => void;
   state?: (state: LiveState) => void;
 }
 
@@ -89,6 +93,8 @@ export class LiveStream {
       if (!isOurs) return;
       isOurs = false;
       this.resumeFrom(closed.reason);
+      // A refused WebSocket does not tell the page why it was refused.
+      if (this.openedAt === 0 && this.lastId !== undefined) void this.askWhy(url);
       this.lost();
     };
     return () => {
@@ -102,7 +108,10 @@ export class LiveStream {
     const read = async () => {
       const headers = { authorization: `Bearer ${token}`, accept: 'text/event-stream' };
       const response = await fetch(url, { headers, signal: abort.signal });
-      if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`);
+      if (!response.ok || !response.body) {
+        await this.refused(response);
+        throw new Error(`HTTP ${response.status}`);
+      }
       this.opened();
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       const frames = new FrameReader((frame) => this.heard(frame));
@@ -116,6 +125,27 @@ export class LiveStream {
       .catch(() => undefined)
       .finally(() => !abort.signal.aborted && this.lost());
     return () => abort.abort();
+  }
+
+  private async askWhy(url: URL) {
+    const over = new URL(url);
+    over.protocol = location.protocol;
+    const abort = new AbortController();
+    try {
+      await this.refused(await fetch(over, { headers: { accept: 'text/event-stream' }, signal: abort.signal }));
+    } catch {
+      // Nobody is there; the next try will tell.
+    } finally {
+      abort.abort();
+    }
+  }
+
+  private async refused(response: Response) {
+    if (response.status !== 422) return;
+    const problem = (await response.json().catch(() => null)) as { code?: string } | null;
+    if (problem?.code !== 'position_unknown' || this.isStopped) return;
+    this.lastId = undefined;
+    this.events.beginAnew?.();
   }
 
   private opened() {

@@ -130,6 +130,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/actions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the back office did, newest first: who, when, what, about what, in which trace, with what outcome.
+         * @description An action is written down before it is done, and again with its outcome. Moves of orders stand here when an operator made them; who else moved an order stands in its history.
+         */
+        get: operations["listActions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/audit": {
         parameters: {
             query?: never;
@@ -141,6 +161,26 @@ export interface paths {
         get: operations["audit"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/audit:repair": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the books balance, by entries in the ledger that say so.
+         * @description Without `confirm` it only tells what would be done. Repaired is what the ledger itself can prove: stock that is not what its movements make it, and stock of a cancelled order that nothing will ever bring back. Everything else stays in the report, for people. Traffic goes on; each product is held while its row is put right.
+         */
+        post: operations["repairBooks"];
         delete?: never;
         options?: never;
         head?: never;
@@ -209,6 +249,46 @@ export interface paths {
         put?: never;
         /** Put it back in line, with fresh tries. */
         post: operations["replayDeadLetter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/dead-letters:discard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give many up for good in one call.
+         * @description Each letter by itself: one that is gone meanwhile stops no other, and its result says so.
+         */
+        post: operations["discardDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/dead-letters:replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put many back in line in one call.
+         * @description Each letter by itself: one that is gone meanwhile stops no other, and its result says so.
+         */
+        post: operations["replayDeadLetters"];
         delete?: never;
         options?: never;
         head?: never;
@@ -785,6 +865,38 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What somebody of the back office did. */
+        Action: {
+            action_id: string;
+            /** @example operator:amy */
+            actor: string;
+            /** Format: date-time */
+            at: string;
+            /** @description Why it was refused. */
+            code?: string | null;
+            /** @example receive_stock */
+            deed: string;
+            details: {
+                [key: string]: string;
+            };
+            /**
+             * @description `done`, `refused`, `unknown`, or `open` while it is being done and after it was cut short.
+             * @example done
+             */
+            outcome: string;
+            /**
+             * @description The number of the product or order, or the id of the message; empty where it was about the whole shop.
+             * @example 101
+             */
+            subject: string;
+            trace_id?: string | null;
+        };
+        /** @description A page of the log, newest first. */
+        ActionList: {
+            actions: components["schemas"]["Action"][];
+            /** @description Empty on the last page. */
+            next_page_token: string;
+        };
         /** @description An amount in the smallest units of its currency. */
         Amount: {
             /**
@@ -797,6 +909,51 @@ export interface components {
              * @example CNY
              */
             currency: string;
+        };
+        /** @description One thing that does not add up. */
+        AuditDifference: {
+            found: string;
+            /** @example stock_row_equals_movements */
+            rule: string;
+            /** @example product 101 */
+            subject: string;
+        };
+        /** @description What a repair did, or would do. */
+        AuditRepair: {
+            /** @description False for a dry run. */
+            confirmed: boolean;
+            /** @description Of the time after the repair; of a dry run, what the steps are made from. */
+            report: components["schemas"]["AuditReport"];
+            steps: components["schemas"]["AuditRepairStep"][];
+        };
+        /** @description One entry in the ledger that makes the books balance. */
+        AuditRepairStep: {
+            outcome: components["schemas"]["StepOutcome"];
+            /** @example product 101 */
+            subject: string;
+            /** @description What was or would be done, or why it was not. */
+            told: string;
+        };
+        /** @description What an audit has found. */
+        AuditReport: {
+            /**
+             * Format: int64
+             * @description The journal's position that everything is of; 0 in a cluster, whose databases have no common instant.
+             */
+            cut: number;
+            /** @description The first thousand. */
+            differences: components["schemas"]["AuditDifference"][];
+            /**
+             * Format: int64
+             * @description All of them; 0 means that the books balance.
+             */
+            differences_found: number;
+            /** Format: int64 */
+            messages_in_flight: number;
+            /** Format: int64 */
+            orders: number;
+            /** Format: int64 */
+            products: number;
         };
         CallbackTaken: {
             accepted: boolean;
@@ -835,18 +992,31 @@ export interface components {
             /** Format: int32 */
             tries: number;
         };
+        DeadLetterIds: {
+            ids: string[];
+        };
         /** @description A page of dead letters, oldest first. */
         DeadLetterList: {
             dead_letters: components["schemas"]["DeadLetter"][];
             /** @description Empty on the last page. */
             next_page_token: string;
         };
-        /** @description The last group of changes that became durable. */
+        /** @description How long groups of changes took to become durable: written and synced, here or at the database. */
         Disk: {
             /** Format: int64 */
             commit_len_last: number;
             /** Format: int64 */
             commit_ms_last: number;
+            /** Format: double */
+            commit_ms_max: number;
+            /** Format: double */
+            commit_ms_p50: number;
+            /** Format: double */
+            commit_ms_p95: number;
+            /** Format: double */
+            commit_ms_p99: number;
+            /** @description So many of the last groups the percentiles are of. */
+            commits_measured: number;
         };
         /** @description How many orders are in each state. */
         Funnel: {
@@ -907,6 +1077,8 @@ export interface components {
             /** @description The context that reads it: `inventory`, `order`, `payment` or `shipping`. */
             to: string;
             trace?: string | null;
+            /** @description The trace that the work behind this message belongs to. */
+            trace_id?: string | null;
         };
         /** @description The messages of one order. */
         MessageList: {
@@ -931,6 +1103,8 @@ export interface components {
         /** @description What has moved a product's stock, newest first. */
         MovementList: {
             movements: components["schemas"]["Movement"][];
+            /** @description Empty on the last page. */
+            next_page_token: string;
         };
         NewProduct: {
             category?: string;
@@ -1200,6 +1374,10 @@ export interface components {
             /** Format: double */
             value: number;
         };
+        RepairBooks: {
+            /** @description False or absent: a dry run. */
+            confirm?: boolean;
+        };
         /** @description A role that this node runs. */
         Role: {
             /**
@@ -1207,9 +1385,31 @@ export interface components {
              * @description Messages it has not settled; absent for roles that read none.
              */
             lag?: number | null;
+            last_failure?: components["schemas"]["RoleFailure"] | null;
+            /** Format: date-time */
+            last_run?: string | null;
             name: string;
+            /**
+             * Format: date-time
+             * @description Since when it is in that state.
+             */
+            since?: string | null;
+            /**
+             * @description `working`, `failing`, or `unknown` before it has run.
+             * @example working
+             */
+            state: string;
             /** @description Messages that wait for another try. */
             waiting?: number | null;
+        };
+        /** @description A failure of a role. It goes on trying. */
+        RoleFailure: {
+            /** Format: date-time */
+            at: string;
+            /** @description Told to operators only. */
+            cause?: string | null;
+            /** @example unavailable */
+            code: string;
         };
         /** @description One bucket of a series. */
         SalesBucket: components["schemas"]["SalesFigures"] & {
@@ -1275,6 +1475,18 @@ export interface components {
              */
             utc_offset_minutes: number;
         };
+        SettledDeadLetter: {
+            /** @description Why not: a code of a refusal, such as `not_found` for one that is gone. */
+            code?: string | null;
+            detail?: string | null;
+            done: boolean;
+            id: string;
+        };
+        /** @description What became of each letter that was named. */
+        SettledDeadLetterList: {
+            /** @description In the order in which they were named, each once. */
+            results: components["schemas"]["SettledDeadLetter"][];
+        };
         ShipOrder: {
             /** @description The carrier's number. */
             tracking?: string;
@@ -1322,6 +1534,8 @@ export interface components {
             today: components["schemas"]["DaySales"];
             yesterday: components["schemas"]["DaySales"];
         };
+        /** @enum {string} */
+        StepOutcome: "planned" | "done" | "skipped";
         /** @description One product's stock at one instant: received − written off = free + held + sold. */
         Stock: {
             /** Format: int64 */
@@ -1381,6 +1595,11 @@ export interface components {
             /** @description The node's own readings, as `/metrics` has them. */
             readings: components["schemas"]["Reading"][];
             roles: components["schemas"]["Role"][];
+            /**
+             * Format: date-time
+             * @description When this process began.
+             */
+            started_at: string;
             /**
              * Format: int64
              * @description Live streams open now.
@@ -1907,6 +2126,85 @@ export interface operations {
             };
         };
     };
+    listActions: {
+        parameters: {
+            query?: {
+                /** @description 1 to 100; 20 if absent. */
+                page_size?: number;
+                /** @description `next_page_token` of the page before. */
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActionList"];
+                };
+            };
+            /** @description The bearer token is not valid; A bearer token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This principal may not do that. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The page token or size is not usable; The request does not say what it should. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store holds something that cannot be right; Something went wrong inside. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A part this needs is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     audit: {
         parameters: {
             query?: never;
@@ -1916,13 +2214,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The report. */
+            /** @description The report; the books balance if there is no difference. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": components["schemas"]["AuditReport"];
                 };
             };
             /** @description The bearer token is not valid; A bearer token is needed. */
@@ -1962,6 +2260,120 @@ export interface operations {
                 };
             };
             /** @description A part this needs is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    repairBooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RepairBooks"];
+            };
+        };
+        responses: {
+            /** @description What was or would be done, and the report. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditRepair"];
+                };
+            };
+            /** @description The body is not valid JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The bearer token is not valid; A bearer token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This principal may not do that. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body must be JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not say what it should. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store holds something that cannot be right; Something went wrong inside. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The node is not ready; It is not known yet whether this was done; Too much is waiting already; A part this needs is away. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2281,6 +2693,234 @@ export interface operations {
                 };
             };
             /** @description It is not known yet whether this was done; Too much is waiting already; A part this needs is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discardDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeadLetterIds"];
+            };
+        };
+        responses: {
+            /** @description What became of each. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettledDeadLetterList"];
+                };
+            };
+            /** @description The body is not valid JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The bearer token is not valid; A bearer token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This principal may not do that. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body must be JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not say what it should. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store holds something that cannot be right; Something went wrong inside. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The node is not ready; It is not known yet whether this was done; Too much is waiting already; A part this needs is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeadLetterIds"];
+            };
+        };
+        responses: {
+            /** @description What became of each. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettledDeadLetterList"];
+                };
+            };
+            /** @description The body is not valid JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The bearer token is not valid; A bearer token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This principal may not do that. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body must be JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not say what it should. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store holds something that cannot be right; Something went wrong inside. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The node is not ready; It is not known yet whether this was done; Too much is waiting already; A part this needs is away. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5146,6 +5786,8 @@ export interface operations {
             query?: {
                 /** @description 1 to 100; 20 if absent. */
                 page_size?: number;
+                /** @description `next_page_token` of the page before. */
+                page_token?: string;
             };
             header?: never;
             path: {
@@ -5159,7 +5801,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The newest movements. */
+            /** @description The page, newest first. */
             200: {
                 headers: {
                     [name: string]: unknown;

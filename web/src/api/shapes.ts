@@ -1,5 +1,4 @@
-// Names for what the OpenAPI file describes, and shapes of the few operations that it does not have yet. `has(…)` says
-// whether those can be asked for.
+// Names for what the OpenAPI file describes, and shapes that only these pages have.
 import type { Amount } from './client';
 import type { components } from './schema';
 
@@ -13,6 +12,9 @@ export type CurrencySales = Schemas['CurrencySales'];
 export type TopProducts = Schemas['TopProducts'];
 export type StockAlarms = Schemas['StockAlarms'];
 export type SystemReport = Schemas['System'];
+export type AuditReport = Schemas['AuditReport'];
+export type AuditRepair = Schemas['AuditRepair'];
+export type RepairStep = Schemas['AuditRepairStep'];
 export type Me = Schemas['Me'];
 
 export type SalesStep = 'minute' | 'hour' | 'day';
@@ -24,22 +26,4 @@ export interface FeedOrder {
   status: string;
   total: Amount;
   at: string;
-}
-
-export interface AuditReport {
-  cut: number;
-  orders: number;
-  products: number;
-  messages_in_flight: number;
-  differences_found: number;
-  differences: (Record<string, unknown> | string)[];
-}
-
-export interface OperatorAction {
-  at: string;
-  actor: string;
-  action: string;
-  target: string;
-  detail?: string;
-  trace_id?: string;
 }

@@ -81,3 +81,7 @@ export function duration(ms: number, language: Language): string {
   if (ms < 86_400_000) return unit(ms / 3_600_000, 'hour', 1);
   return unit(ms / 86_400_000, 'day', 1);
 }
+
+/** A time that something took, to a tenth of a millisecond. */
+export const milliseconds = (ms: number, language: Language): string =>
+  `${numberFormat(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 }).format(ms)} ms`;

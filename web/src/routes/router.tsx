@@ -32,6 +32,7 @@ export const router = createBrowserRouter([
               { path: 'dead-letters', lazy: () => import('./admin/dead-letters') },
               { path: 'products', lazy: () => import('./admin/products') },
               { path: 'books', lazy: () => import('./admin/books') },
+              { path: 'actions', lazy: () => import('./admin/actions') },
               { path: 'system', lazy: () => import('./admin/system') },
             ],
           },

@@ -183,9 +183,11 @@ impl Bed {
             identity: other("identity"),
             payment: other("payment"),
             shipping: other("shipping"),
+            statistics: other("statistics"),
         };
-        let Addresses { shards, inventory, catalog, identity, payment, shipping } = &addresses;
-        let all: Vec<&String> = shards.iter().chain([inventory, catalog, identity, payment, shipping]).collect();
+        let Addresses { shards, inventory, catalog, identity, payment, shipping, statistics } = &addresses;
+        let all: Vec<&String> =
+            shards.iter().chain([inventory, catalog, identity, payment, shipping, statistics]).collect();
         on_each(&all, "CREATE DATABASE IF NOT EXISTS {}").await;
         let mut options = doos_adapter_mysql::Options::new(addresses.clone());
         options.migrate = true;

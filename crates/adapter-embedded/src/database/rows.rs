@@ -231,21 +231,30 @@ impl<'a> Reading<'a> {
         self.docs(table, &format!("{column} = ?1"), vec![Value::Integer(owner.cast_signed())])
     }
 
-    /// The newest docs of an owner, newest first.
-    pub fn newest_owned(&self, table: Table, owner: u64, limit: usize) -> Result<Vec<(u64, Key, String)>> {
+    /// The newest docs of an owner that were written before a position, newest first.
+    pub fn newest_owned(&self, table: Table, owner: u64, before: u64, limit: usize) -> Result<Vec<(u64, Key, String)>> {
         let column = table.layout().owner.column().expect("asked of tables with an owner only");
-        let mut docs = Vec::new();
-        let filter = format!("{column} = ?1 ORDER BY position DESC LIMIT {limit}");
-        self.each_doc(table, &filter, vec![Value::Integer(owner.cast_signed())], |position, key, doc| {
-            docs.push((position, key, doc.to_owned()));
-            Ok(())
-        })?;
-        Ok(docs)
+        let filter = format!("{column} = ?1 AND position < ?2 ORDER BY position DESC LIMIT {limit}");
+        self.collect_docs(table, &filter, vec![Value::Integer(owner.cast_signed()), Value::Integer(signed(before))])
+    }
+
+    /// The docs with the highest text keys below `before`, highest first.
+    pub fn docs_before(&self, table: Table, before: Option<&str>, limit: usize) -> Result<Vec<(u64, Key, String)>> {
+        let column = table.layout().key[0].name();
+        let (condition, params) = match before {
+            Some(before) => (format!("{column} < ?1"), vec![Value::Text(before.to_owned())]),
+            None => ("1 = 1".to_owned(), Vec::new()),
+        };
+        self.collect_docs(table, &format!("{condition} ORDER BY {column} DESC LIMIT {limit}"), params)
     }
 
     fn docs(&self, table: Table, filter: &str, params: Vec<Value>) -> Result<Vec<(u64, Key, String)>> {
+        self.collect_docs(table, &format!("{filter} ORDER BY position"), params)
+    }
+
+    fn collect_docs(&self, table: Table, filter: &str, params: Vec<Value>) -> Result<Vec<(u64, Key, String)>> {
         let mut docs = Vec::new();
-        self.each_doc(table, &format!("{filter} ORDER BY position"), params, |position, key, doc| {
+        self.each_doc(table, filter, params, |position, key, doc| {
             docs.push((position, key, doc.to_owned()));
             Ok(())
         })?;
@@ -279,10 +288,20 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// The sum of pieces per product and kind over the whole ledger.
-    pub fn movement_sums(&self, mut visit: impl FnMut(u64, &str, i64) -> Result<()>) -> Result<()> {
-        let sql = "SELECT product_id, kind, sum(doc ->> '$.qty') FROM stock_movement GROUP BY product_id, kind";
-        self.each(sql, [], |row| {
+    /// The sum of pieces per product and kind, of one product or over the whole ledger.
+    pub fn movement_sums(
+        &self,
+        product: Option<u64>,
+        mut visit: impl FnMut(u64, &str, i64) -> Result<()>,
+    ) -> Result<()> {
+        let (condition, params) = match product {
+            Some(product) => ("WHERE product_id = ?1", vec![Value::Integer(product.cast_signed())]),
+            None => ("", Vec::new()),
+        };
+        let sql = format!(
+            "SELECT product_id, kind, sum(doc ->> '$.qty') FROM stock_movement {condition} GROUP BY product_id, kind"
+        );
+        self.each(&sql, params_from_iter(params), |row| {
             let read = || Ok((number(row, 0)?, row.get::<_, String>(1)?, row.get(2)?));
             let (product, kind, sum) = read().map_err(failed)?;
             visit(product, &kind, sum).map(|()| true)

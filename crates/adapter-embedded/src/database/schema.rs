@@ -56,11 +56,14 @@ pub(super) fn runs_ahead_sql() -> String {
     format!("(id >> {shift}) + {EPOCH_MILLIS} - created_ms > {ID_AHEAD_MAX_MS}")
 }
 
-/// An index of the few orders whose ids tell no time, and the marks by which answers grow old.
+/// An index of the few orders whose ids tell no time, the marks by which answers grow old, and tables younger than the
+/// first schema.
 fn additions() -> String {
     let ahead = runs_ahead_sql();
+    let actions = docs_table(Table::Action);
     format!(
-        "CREATE INDEX IF NOT EXISTS orders_ahead ON orders (status, id, created_ms) WHERE {ahead};
+        "{actions}
+         CREATE INDEX IF NOT EXISTS orders_ahead ON orders (status, id, created_ms) WHERE {ahead};
          CREATE TABLE IF NOT EXISTS answer_marks (time_ms INTEGER PRIMARY KEY, position INTEGER NOT NULL) STRICT;"
     )
 }
@@ -82,7 +85,7 @@ fn docs_table(table: Table) -> String {
     }
     let (name, columns, key) = (layout.name, columns.join(", "), key.join(", "));
     let mut sql = format!(
-        "CREATE TABLE {name} ({columns}, position INTEGER NOT NULL, doc TEXT NOT NULL, PRIMARY KEY ({key})) STRICT;\n"
+        "CREATE TABLE IF NOT EXISTS {name} ({columns}, position INTEGER NOT NULL, doc TEXT NOT NULL, PRIMARY KEY ({key})) STRICT;\n"
     );
     if let Some(owner) = layout.owner.column() {
         sql.push_str(&format!("CREATE INDEX {name}_by_{owner} ON {name} ({owner}, position);\n"));

@@ -1,5 +1,6 @@
 //! The store's side of every durable port. One small file each; all of them read through `shared` and write units.
 
+mod action_log;
 mod catalog_store;
 mod change_feed;
 mod event_bus;
@@ -28,6 +29,7 @@ pub(crate) struct Engines {
     bus: Arc<event_bus::Bus>,
     inbox: Arc<inbox::JournalInbox>,
     feed: Arc<change_feed::Feed>,
+    actions: Arc<action_log::Actions>,
     catalog: Arc<catalog_store::Catalog>,
     identities: Arc<identity_store::Identities>,
     payments: Arc<payment_book::Payments>,
@@ -43,6 +45,7 @@ impl Engines {
             bus: Arc::new(event_bus::Bus::new(shared)),
             inbox: Arc::new(inbox::JournalInbox::new(shared)),
             feed: Arc::new(change_feed::Feed::new(shared)),
+            actions: Arc::new(action_log::Actions::new(shared)),
             catalog: Arc::new(catalog_store::Catalog::new(shared)),
             identities: Arc::new(identity_store::Identities::new(shared)),
             payments: Arc::new(payment_book::Payments::new(shared)),
@@ -76,6 +79,7 @@ ports!(
     bus: bus::EventBus,
     inbox: inbox::Inbox,
     feed: change_feed::ChangeFeed,
+    actions: action_log::ActionLog,
     catalog: catalog_store::CatalogStore,
     identities: identity_store::IdentityStore,
     payments: payment_book::PaymentBook,

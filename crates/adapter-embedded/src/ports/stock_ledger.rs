@@ -10,7 +10,7 @@ use doos_domain::ids::{OrderId, ProductId};
 use doos_domain::stock::{Changes, DecisionRow, Movement, MovementKind, StockRow};
 use doos_ports::Result;
 use doos_ports::inbox::Progress;
-use doos_ports::stock_ledger::{StockLedger, StockTransaction};
+use doos_ports::stock_ledger::{MovementPage, StockLedger, StockTransaction};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -165,8 +165,11 @@ impl StockLedger for Ledger {
         Ok(self.shared.docs_beginning(Table::Movement, reference)?)
     }
 
-    async fn movements_on(&self, product: ProductId, limit: usize) -> Result<Vec<Movement>> {
+    async fn movements_on(&self, product: ProductId, before: Option<u64>, limit: usize) -> Result<MovementPage> {
         self.shared.check_running()?;
-        Ok(self.shared.newest_owned(Table::Movement, product.get(), limit)?)
+        // Movements are written once, so the position of one in the journal is its place for ever.
+        let newest = self.shared.newest_owned(Table::Movement, product.get(), before, limit)?;
+        let next = newest.last().filter(|_| newest.len() == limit).map(|(position, _)| *position);
+        Ok(MovementPage { movements: newest.into_iter().map(|(_, movement)| movement).collect(), next })
     }
 }

@@ -5,7 +5,6 @@
 //! is refused.
 
 use doos_domain::ids::OrderId;
-use doos_ports::bus::Position;
 use doos_ports::projection::{Standing, Walk};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use std::path::{Path, PathBuf};
@@ -21,11 +20,15 @@ const CACHE_KIB: i64 = 16 << 10;
 /// 16 MiB of log at four KiB a page.
 const CHECKPOINT_PAGES: i64 = 4 << 10;
 const EPOCH: &str = "epoch";
+/// Where places stood when they were numbers alone.
 const POSITION: &str = "position";
 /// 0: done, 1: everything is still to come, 2: what is below `WALK_BELOW`.
 const WALK: &str = "walk";
 const WALK_BELOW: &str = "walk_below";
 const META: &str = "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+/// One row: the feed's token of the place that the file stands at.
+const PLACE: &str =
+    "CREATE TABLE IF NOT EXISTS place (one INTEGER PRIMARY KEY CHECK (one = 1), token TEXT NOT NULL) STRICT;";
 
 /// What a file must look like to be taken as it is.
 pub(super) struct Shape {
@@ -89,7 +92,7 @@ impl File {
             let epoch = lock(&self.standing).epoch + 1;
             self.make_anew(Standing { epoch, ..Standing::default() })?;
         }
-        Ok(*lock(&self.standing))
+        Ok(lock(&self.standing).clone())
     }
 
     /// Rows and standing in one transaction.
@@ -101,9 +104,9 @@ impl File {
         self.write(
             |transaction| {
                 work(transaction)?;
-                put_standing(transaction, standing)
+                put_standing(transaction, &standing)
             },
-            Some(standing),
+            Some(&standing),
         )
     }
 
@@ -115,12 +118,12 @@ impl File {
     fn write(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
-        standing: Option<Standing>,
+        standing: Option<&Standing>,
     ) -> doos_ports::Result<()> {
         let mut writer = lock(&self.writer);
-        let now = *lock(&self.standing);
+        let epoch = lock(&self.standing).epoch;
         let Some(connection) = writer.as_mut() else { return Err(self.unavailable("it is being made anew")) };
-        if standing.is_some_and(|standing| standing.epoch != now.epoch) {
+        if standing.is_some_and(|standing| standing.epoch != epoch) {
             return Err(self.unavailable("it has begun anew meanwhile"));
         }
         let write = || {
@@ -131,7 +134,7 @@ impl File {
         match write() {
             Ok(()) => {
                 if let Some(standing) = standing {
-                    *lock(&self.standing) = standing;
+                    lock(&self.standing).clone_from(standing);
                 }
                 Ok(())
             }
@@ -219,8 +222,16 @@ fn take(
             return Ok(None);
         }
     }
+    name_place(&connection)?;
     let standing = standing_of(&connection)?;
     Ok(standing.map(|standing| (connection, standing)))
+}
+
+/// Makes a token of the number that a file of an earlier version has for a place: what the journal calls it, too.
+fn name_place(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(PLACE)?;
+    let name = "INSERT OR IGNORE INTO place (one, token) SELECT 1, CAST(value AS TEXT) FROM meta WHERE name = ?1";
+    connection.execute(name, [POSITION]).map(drop)
 }
 
 fn make(
@@ -242,11 +253,12 @@ fn make(
     let create = || {
         let mut connection = open_to_write(path)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction.execute_batch(&format!("{META}\n{}\nPRAGMA user_version = {};", shape.tables, shape.schema))?;
+        transaction
+            .execute_batch(&format!("{META}\n{PLACE}\n{}\nPRAGMA user_version = {};", shape.tables, shape.schema))?;
         for (name, value) in settings {
             put_meta(&transaction, name, *value)?;
         }
-        put_standing(&transaction, standing)?;
+        put_standing(&transaction, &standing)?;
         transaction.commit()?;
         Ok(connection)
     };
@@ -295,7 +307,7 @@ pub(super) fn put_meta(connection: &Connection, name: &str, value: i64) -> rusql
     statement.execute((name, value)).map(drop)
 }
 
-fn put_standing(connection: &Connection, standing: Standing) -> rusqlite::Result<()> {
+fn put_standing(connection: &Connection, standing: &Standing) -> rusqlite::Result<()> {
     let (walk, below) = match standing.walk {
         Walk::Done => (0, 0),
         Walk::Below(None) => (1, 0),
@@ -304,13 +316,16 @@ fn put_standing(connection: &Connection, standing: Standing) -> rusqlite::Result
     put_meta(connection, EPOCH, standing.epoch.cast_signed())?;
     put_meta(connection, WALK, walk)?;
     put_meta(connection, WALK_BELOW, below)?;
-    put_meta(connection, POSITION, standing.position.0.cast_signed())
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO place (one, token) VALUES (1, ?1)")?
+        .execute([&standing.token])
+        .map(drop)
 }
 
 fn standing_of(connection: &Connection) -> rusqlite::Result<Option<Standing>> {
-    let (Some(epoch), Some(position)) = (meta(connection, EPOCH)?, meta(connection, POSITION)?) else {
-        return Ok(None);
-    };
+    let place = "SELECT token FROM place WHERE one = 1";
+    let token: Option<String> = connection.prepare_cached(place)?.query_row([], |row| row.get(0)).optional()?;
+    let (Some(epoch), Some(token)) = (meta(connection, EPOCH)?, token) else { return Ok(None) };
     let below = meta(connection, WALK_BELOW)?.unwrap_or_default().cast_unsigned();
     let walk = match meta(connection, WALK)? {
         Some(0) => Walk::Done,
@@ -318,5 +333,5 @@ fn standing_of(connection: &Connection) -> rusqlite::Result<Option<Standing>> {
         // Whatever else stands there: everything is walked, which costs time and loses nothing.
         _ => Walk::Below(None),
     };
-    Ok(Some(Standing { epoch: epoch.cast_unsigned(), position: Position(position.cast_unsigned()), walk }))
+    Ok(Some(Standing { epoch: epoch.cast_unsigned(), token, walk }))
 }

@@ -9,7 +9,6 @@
 //!
 //! Where to read next: `file` for opening and damage, `statistics` and `search` for the tables.
 
-mod contribution;
 mod file;
 mod search;
 mod statistics;

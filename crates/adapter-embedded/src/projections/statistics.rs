@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use doos_domain::ids::ProductId;
 use doos_domain::money::Currency;
 use doos_domain::order::{Order, Status};
-use doos_domain::statistics::{Calendar, Contribution, Figures, ProductFigures, ProductKey, SeriesKey, Step, Tally};
+use doos_domain::statistics::{
+    Calendar, Contribution, Figures, ProductFigures, ProductKey, SeriesKey, Step, Tally, contribution_from_bytes,
+    contribution_to_bytes,
+};
 use doos_domain::time::Timestamp;
 use doos_ports::Result;
 use doos_ports::projection::{Projection, Standing};
@@ -19,7 +22,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::ProjectionOptions;
-use super::contribution::{from_bytes, to_bytes};
 use super::file::{File, Shape, meta, put_meta};
 
 const SHAPE: Shape = Shape {
@@ -87,7 +89,7 @@ impl SqliteStatistics {
             }
             let counted = Contribution::of(order);
             tally.add(&counted);
-            put.execute((id.cast_signed(), to_bytes(&counted)))?;
+            put.execute((id.cast_signed(), contribution_to_bytes(&counted)))?;
         }
         store(connection, &tally)
     }
@@ -95,7 +97,7 @@ impl SqliteStatistics {
 
 fn contribution(row: &Row<'_>) -> rusqlite::Result<Contribution> {
     let bytes = row.get_ref(0)?.as_blob()?;
-    from_bytes(bytes).ok_or_else(|| unreadable("a contribution"))
+    contribution_from_bytes(bytes).ok_or_else(|| unreadable("a contribution"))
 }
 
 fn unreadable(what: &str) -> rusqlite::Error {
@@ -119,7 +121,7 @@ fn store(connection: &Connection, tally: &Tally) -> rusqlite::Result<()> {
             add_to_bucket(connection, key, figures)?;
         }
     }
-    for (key, figures) in tally.products.iter().filter(|(_, figures)| **figures != ProductFigures::default()) {
+    for (key, figures) in tally.products.iter().filter(|(_, figures)| !figures.is_zero()) {
         add_to_product(connection, key, figures)?;
     }
     for (status, count) in tally.states.iter().filter(|(_, count)| **count != 0) {
@@ -159,13 +161,9 @@ fn add_to_product(connection: &Connection, key: &ProductKey, more: &ProductFigur
     let mut find = connection.prepare_cached(
         "SELECT orders, units, sales_minor FROM products WHERE day = ?1 AND product_id = ?2 AND currency = ?3",
     )?;
-    let sum = find.query_row(place, |row| product_figures(row, 0)).optional()?.unwrap_or_default();
-    let sum = ProductFigures {
-        orders: sum.orders + more.orders,
-        units: sum.units.saturating_add(more.units),
-        sales_minor: sum.sales_minor.saturating_add(more.sales_minor),
-    };
-    if sum == ProductFigures::default() {
+    let mut sum = find.query_row(place, |row| product_figures(row, 0)).optional()?.unwrap_or_default();
+    sum.add(more);
+    if sum.is_zero() {
         let delete = "DELETE FROM products WHERE day = ?1 AND product_id = ?2 AND currency = ?3";
         return connection.prepare_cached(delete)?.execute(place).map(drop);
     }

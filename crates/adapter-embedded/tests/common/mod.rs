@@ -34,6 +34,7 @@ pub fn ports(store: &Store, dir: &Path) -> Ports {
         bus: store.bus(),
         inbox: store.inbox(),
         feed: store.feed(),
+        actions: store.actions(),
         catalog: store.catalog(),
         identities: store.identities(),
         payments: store.payments(),

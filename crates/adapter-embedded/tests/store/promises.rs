@@ -391,7 +391,7 @@ fn the_books_are_one_cut_at_the_folded_position() {
                 let unread = |number| (id(number), Consumer::Inventory, Standing::Unread);
                 assert_eq!(open, [unread(4), unread(5)]);
                 let mut sums = Vec::new();
-                books.movement_sums(&mut |product, kind, sum| sums.push((product, kind, sum)))?;
+                books.movement_sums(None, &mut |product, kind, sum| sums.push((product, kind, sum)))?;
                 let of = |kind, sum| (product(1), kind, sum);
                 assert_eq!(sums, [of(MovementKind::Deduct, 6), of(MovementKind::Receive, 100)]);
                 Ok(())

@@ -44,7 +44,7 @@ pub fn options(partitions: u32) -> Option<Options> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     Some(Options {
-        brokers: address()?.to_owned(),
+        brokers: vec![address()?.to_owned()],
         topic_prefix: format!("doos.test-{}-{number}", std::process::id()),
         partitions,
         session_timeout_ms: 2_000,
@@ -57,7 +57,7 @@ pub fn open(options: &Options) -> KafkaBus {
 }
 
 pub fn admin(options: &Options) -> AdminClient<DefaultClientContext> {
-    ClientConfig::new().set("bootstrap.servers", &options.brokers).create().unwrap()
+    ClientConfig::new().set("bootstrap.servers", options.brokers.join(",")).create().unwrap()
 }
 
 /// Takes the test's topics away again.

@@ -18,7 +18,8 @@ use crate::words::{Clock, TICK, ids, message, read, within};
 
 /// Somebody else's producer.
 async fn produce(options: &Options, key: &str, value: &str) {
-    let producer: FutureProducer = ClientConfig::new().set("bootstrap.servers", &options.brokers).create().unwrap();
+    let producer: FutureProducer =
+        ClientConfig::new().set("bootstrap.servers", options.brokers.join(",")).create().unwrap();
     let topic = options.topic_of(Consumer::Shipping);
     let headers = OwnedHeaders::new().insert(Header { key: "theirs", value: Some("kept") });
     let record = FutureRecord::to(&topic).key(key).payload(value).headers(headers);
@@ -28,7 +29,7 @@ async fn produce(options: &Options, key: &str, value: &str) {
 /// The first record of a topic, as any client sees it.
 async fn first_record(options: &Options, topic: &str) -> OwnedMessage {
     let reader: StreamConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &options.brokers)
+        .set("bootstrap.servers", options.brokers.join(","))
         .set("group.id", format!("{topic}.onlooker"))
         .set("auto.offset.reset", "earliest")
         .create()

@@ -22,7 +22,7 @@ type Cluster = MockCluster<'static, DefaultProducerContext>;
 fn cluster(partitions: u32) -> (Cluster, Options) {
     let cluster = MockCluster::new(1).unwrap();
     let options = Options {
-        brokers: cluster.bootstrap_servers(),
+        brokers: vec![cluster.bootstrap_servers()],
         partitions,
         publish_timeout_ms: 1_500,
         call_timeout_ms: 1_000,
@@ -250,7 +250,7 @@ async fn a_record_that_cannot_be_put_aside_is_read_again() {
     let bus = KafkaBus::open(options.clone()).unwrap();
     bus.publish(vec![message(1, 1)]).await.unwrap();
     let theirs: FutureProducer =
-        rdkafka::ClientConfig::new().set("bootstrap.servers", &options.brokers).create().unwrap();
+        rdkafka::ClientConfig::new().set("bootstrap.servers", options.brokers.join(",")).create().unwrap();
     theirs.send(FutureRecord::to(&topic).key("k").payload("none of ours"), PATIENCE).await.unwrap();
     bus.publish(vec![message(1, 2)]).await.unwrap();
     let mut subscription = bus.subscribe(Consumer::Shipping).await.unwrap();

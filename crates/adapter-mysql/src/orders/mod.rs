@@ -12,7 +12,7 @@ mod consume;
 mod group;
 mod judge;
 mod lane;
-mod reading;
+pub(crate) mod reading;
 
 use async_trait::async_trait;
 use doos_domain::answer::{Answer, AnswerKey};

@@ -30,7 +30,7 @@ async fn orders(database: &Arc<Database>, condition: &str) -> Result<Vec<Arc<Ord
     rows.into_iter().map(|row| order_of(row).map(Arc::new)).collect()
 }
 
-pub(super) async fn orders_by_id(
+pub(crate) async fn orders_by_id(
     database: &Arc<Database>,
     ids: Vec<OrderId>,
 ) -> Result<HashMap<OrderId, Arc<Order>>, Fault> {

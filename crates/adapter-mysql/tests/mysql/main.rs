@@ -5,6 +5,7 @@
 
 mod commits;
 mod common;
+mod gates;
 mod messages;
 mod opening;
 mod shards;

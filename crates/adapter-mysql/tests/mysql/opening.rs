@@ -148,6 +148,7 @@ fn addresses_that_cannot_be_right_are_refused() {
             identity: other("d"),
             payment,
             shipping: other("s"),
+            statistics: other("t"),
         })
     };
     let refused = |options: Options| Databases::new(options, RealClock::start()).err().unwrap();

@@ -21,10 +21,12 @@ macro_rules! sql_suites {
         doos_ports::stock_ledger_suite!($run);
         doos_ports::inbox_suite!($run);
         doos_ports::id_marks_suite!($run);
+        doos_ports::action_log_suite!($run);
         doos_ports::catalog_store_suite!($run);
         doos_ports::identity_store_suite!($run);
         doos_ports::payment_book_suite!($run);
         doos_ports::shipment_store_suite!($run);
+        doos_ports::statistics_suite!($run);
     };
 }
 

@@ -73,8 +73,7 @@ impl Handler for InventoryHandler {
         let count = changes.decisions.len() as u64;
         transaction.commit(changes, Some(progress), None).await?;
         self.app.counters.stock_flushed.add(count);
-        // A notice that gets lost here costs seconds, never units: overdue holds are asked after.
-        self.app.ports.gate.decided(rows, decided).await?;
+        self.app.tell_gate(rows, decided).await;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! What holds: who may ask is checked here, what may happen is decided in `domain`. `:pay` writes the attempt, then
 //! waits a bounded time for the payment role's word; unknown is a success without an outcome, never a failure.
 
+use doos_domain::action::Deed;
 use doos_domain::actor::Cause;
 use doos_domain::answer::Answer;
 use doos_domain::ids::OrderId;
@@ -13,6 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::actions::{Asked, Plan};
 use crate::keys::{Arrival, Key};
 use crate::{App, Error, Principal, Result};
 
@@ -68,12 +70,22 @@ impl App {
             Arrival::Replay(answer) => return Ok(Moved::Before(answer)),
             Arrival::First(place) => place,
         };
-        let moved = match call.verb {
-            Verb::Pay => self.pay(&call, terms).await,
-            _ => self.make_move(&call, terms).await,
+        let moved = if call.principal.is_operator() {
+            // A customer's moves stand in the order's history; what an operator does is asked after across orders.
+            let asked = Asked::from(call.principal.clone()).traced(call.trace.clone());
+            self.recorded(&asked, plan(&call, terms), self.do_move(&call, terms)).await
+        } else {
+            self.do_move(&call, terms).await
         };
         drop(place);
         moved
+    }
+
+    async fn do_move(&self, call: &Steer, terms: &Terms) -> Result<Moved> {
+        match call.verb {
+            Verb::Pay => self.pay(call, terms).await,
+            _ => self.make_move(call, terms).await,
+        }
     }
 
     async fn make_move(&self, call: &Steer, terms: &Terms) -> Result<Moved> {
@@ -158,6 +170,17 @@ impl App {
         let actor = call.principal.actor(order.user_id);
         Cause::new(self.ports.clock.now(), actor).traced(call.trace.clone()).because(terms.reason.clone())
     }
+}
+
+fn plan(call: &Steer, terms: &Terms) -> Plan {
+    let (deed, tracking) = match &call.verb {
+        Verb::Cancel => (Deed::CancelOrder, None),
+        Verb::Pay => (Deed::PayOrder, None),
+        Verb::Ship { tracking } => (Deed::ShipOrder, tracking.as_ref()),
+        Verb::Deliver => (Deed::DeliverOrder, None),
+        Verb::Return => (Deed::ReturnOrder, None),
+    };
+    Plan::new(deed, call.order_id).with("tracking", tracking).with("reason", terms.reason.as_ref())
 }
 
 /// Seen before every decision, so the compare-and-set makes it hold for what is committed.

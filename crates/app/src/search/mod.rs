@@ -5,10 +5,9 @@
 //! is loaded from the order store.
 
 use doos_domain::ids::{OrderId, ProductId, UserId};
-use doos_domain::order::{Order, Status};
+use doos_domain::order::Order;
 use doos_domain::search::terms;
 use doos_domain::stock::Movement;
-use doos_domain::time::Timestamp;
 use doos_ports::search::{Meanings, SearchQuery};
 use std::sync::Arc;
 
@@ -19,31 +18,23 @@ pub const TEXT_CHARS_MAX: usize = 200;
 /// Products that a text may mean by their names.
 const PRODUCTS_MEANT_MAX: usize = 50;
 
-/// What is searched for; all that is given must hold.
-#[derive(Clone, Debug, Default)]
-pub struct OrderSearch {
-    pub text: Option<String>,
-    pub user_id: Option<UserId>,
-    pub product_id: Option<ProductId>,
-    pub statuses: Vec<Status>,
-    pub from: Option<Timestamp>,
-    pub to: Option<Timestamp>,
-    pub before: Option<OrderId>,
-    pub limit: usize,
-}
-
 impl App {
-    pub async fn search_orders(&self, principal: &Principal, search: OrderSearch) -> Result<OrderPage> {
+    /// All that is given must hold. What `typed` may mean is found out here and takes the place of the query's text.
+    pub async fn search_orders(
+        &self,
+        principal: &Principal,
+        typed: Option<&str>,
+        query: SearchQuery,
+    ) -> Result<OrderPage> {
         principal.check_operator_or_demo()?;
-        let text = match &search.text {
-            Some(text) if text.chars().count() > TEXT_CHARS_MAX => {
+        let text = match typed {
+            Some(typed) if typed.chars().count() > TEXT_CHARS_MAX => {
                 return Err(Error::Invalid(format!("a text to search for has at most {TEXT_CHARS_MAX} characters")));
             }
-            Some(text) => Some(self.meanings_of(text).await?),
+            Some(typed) => Some(self.meanings_of(typed).await?),
             None => None,
         };
-        let OrderSearch { user_id, product_id, statuses, from, to, before, limit, .. } = search;
-        let query = SearchQuery { text, user_id, product_id, statuses, from, to, before, limit };
+        let query = SearchQuery { text, ..query };
         let hits = self.ports.search.search(&query).await?;
         let mut orders: Vec<Arc<Order>> = Vec::with_capacity(hits.orders.len());
         for id in hits.orders {

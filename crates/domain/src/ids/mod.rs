@@ -165,6 +165,17 @@ text_id!(
     /// One message between contexts; the same event always gets the same id.
     MessageId
 );
+text_id!(
+    /// One entry of the log of actions; later ones sort behind earlier ones.
+    ActionId
+);
+
+impl ActionId {
+    /// Of its time and a random number; all have the same length, so that they sort as their times do.
+    pub fn made(at: Timestamp, random: u64) -> Self {
+        Self(format!("act_{:012x}{random:016x}", at.as_millis().max(0)))
+    }
+}
 
 impl AttemptId {
     pub fn nth(order: OrderId, number: u32) -> Self {

@@ -12,8 +12,10 @@
 
 mod calendar;
 mod contribution;
+mod stored;
 mod tally;
 
 pub use calendar::{Calendar, InvalidOffset, Step};
 pub use contribution::{Contribution, Refunded, Sale, SoldLine};
+pub use stored::{contribution_from_bytes, contribution_to_bytes};
 pub use tally::{Figures, ProductFigures, ProductKey, SeriesKey, Tally};

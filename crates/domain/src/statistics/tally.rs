@@ -104,6 +104,18 @@ impl Tally {
     }
 }
 
+impl ProductFigures {
+    pub fn add(&mut self, more: &Self) {
+        self.orders += more.orders;
+        self.units = self.units.saturating_add(more.units);
+        self.sales_minor = self.sales_minor.saturating_add(more.sales_minor);
+    }
+
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Figures {
     pub fn add(&mut self, more: &Self) {
         self.orders += more.orders;

@@ -3,7 +3,6 @@
 use doos_app::Principal;
 use doos_app::keys::Key;
 use doos_app::order::{Moved, PlaceOrder, Placed, Steer, Verb};
-use doos_ports::bus::Position;
 use futures::stream::{BoxStream, StreamExt as _};
 use prost::Message;
 use std::sync::Arc;
@@ -117,9 +116,7 @@ impl Orders {
         };
         let after = match request.resume_token.as_str() {
             "" => None,
-            token => Some(Position(
-                token.parse().map_err(|_| Problem::invalid_at("#/resume_token", "is not a token of this stream"))?,
-            )),
+            token => Some(self.state.hub.resume(token).await?),
         };
         let open = rest::stream::enter(&self.state)?;
         let listener = self.state.hub.listen(audience, after).await?;
@@ -144,7 +141,7 @@ impl Watch {
             changed = self.listener.next() => match changed.map_err(doos_app::Error::from)? {
                 Some(changed) => Ok(pb::WatchOrdersResponse {
                     order: Some(convert::order(&changed.order)),
-                    resume_token: changed.position.0.to_string(),
+                    resume_token: self.state.hub.token(changed.position),
                 }),
                 None => Err(away("the stream could not keep up; resume after the last token")),
             },

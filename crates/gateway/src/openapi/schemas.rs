@@ -4,15 +4,20 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::ComponentsBuilder;
 
 use crate::view::Amount;
-use crate::view::operations::{DeadLetterListView, DeadLetterView, HealthView, MessageListView, MessageView};
+use crate::view::actions::{ActionListView, ActionView};
+use crate::view::audit::{AuditView, DifferenceView, RepairStepView, RepairView, StepOutcome};
+use crate::view::operations::{
+    DeadLetterListView, DeadLetterView, HealthView, MessageListView, MessageView, SettledLetterListView,
+    SettledLetterView,
+};
 use crate::view::order::{HistoryView, ItemView, MoveView, OrderListView, OrderView, PaymentView};
 use crate::view::product::{MovementListView, MovementView, ProductListView, ProductView, StockView};
 use crate::view::session::MeView;
 use crate::view::statistics::{
-    BucketView, CurrencySalesView, DayView, DiskView, FiguresView, FunnelView, NowView, ProjectionView, QueueView,
-    ReadingView, RoleView, SalesView, StockAlarmView, StockAlarmsView, SummaryView, SystemView, TopProductView,
-    TopProductsView,
+    BucketView, CurrencySalesView, DayView, FiguresView, FunnelView, NowView, ProjectionView, SalesView,
+    StockAlarmView, StockAlarmsView, SummaryView, TopProductView, TopProductsView,
 };
+use crate::view::system::{DiskView, FailureView, QueueView, ReadingView, RoleView, SystemView};
 
 pub fn all() -> Map<String, Value> {
     let answers = ComponentsBuilder::new()
@@ -32,6 +37,15 @@ pub fn all() -> Map<String, Value> {
         .schema_from::<MessageListView>()
         .schema_from::<DeadLetterView>()
         .schema_from::<DeadLetterListView>()
+        .schema_from::<SettledLetterView>()
+        .schema_from::<SettledLetterListView>()
+        .schema_from::<ActionView>()
+        .schema_from::<ActionListView>()
+        .schema_from::<AuditView>()
+        .schema_from::<DifferenceView>()
+        .schema_from::<RepairView>()
+        .schema_from::<RepairStepView>()
+        .schema_from::<StepOutcome>()
         .schema_from::<HealthView>()
         .schema_from::<FiguresView>()
         .schema_from::<BucketView>()
@@ -48,6 +62,7 @@ pub fn all() -> Map<String, Value> {
         .schema_from::<StockAlarmsView>()
         .schema_from::<SystemView>()
         .schema_from::<RoleView>()
+        .schema_from::<FailureView>()
         .schema_from::<QueueView>()
         .schema_from::<DiskView>()
         .schema_from::<ReadingView>()
@@ -68,7 +83,7 @@ fn id(description: &str, example: &str) -> Value {
     json!({ "type": ["string", "integer"], "description": description, "example": example })
 }
 
-fn requests() -> [(&'static str, Value); 10] {
+fn requests() -> [(&'static str, Value); 12] {
     let quantity = |description: &str| json!({ "type": "integer", "minimum": 1, "maximum": 100_000, "description": description, "example": 2 });
     [
         (
@@ -122,6 +137,24 @@ fn requests() -> [(&'static str, Value); 10] {
                         "type": "string", "minLength": 1, "maxLength": 100,
                         "description": "Names the delivery or the loss in the ledger.",
                     },
+                }),
+            ),
+        ),
+        (
+            "DeadLetterIds",
+            strict(
+                &["ids"],
+                json!({
+                    "ids": { "type": "array", "minItems": 1, "maxItems": 100, "items": { "type": "string" } },
+                }),
+            ),
+        ),
+        (
+            "RepairBooks",
+            strict(
+                &[],
+                json!({
+                    "confirm": { "type": "boolean", "description": "False or absent: a dry run." },
                 }),
             ),
         ),

@@ -1,4 +1,4 @@
-//! The gRPC contract as Rust, generated: one module a package, and the descriptors for reflection.
+//! The gRPC contract as Rust, generated: one module a package.
 //!
 //! Never edit these files: change `api/proto` and run `cargo run -p xtask -- gen-proto`.
 

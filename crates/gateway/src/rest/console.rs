@@ -3,18 +3,19 @@
 use axum::body::Body;
 use axum::extract::State as FromState;
 use axum::http::{Response, StatusCode};
+use doos_app::actions::Asked;
 use doos_app::identity::UnknownNames;
-use doos_app::search::OrderSearch;
 use doos_domain::ids::{OrderId, ProductId};
+use doos_ports::search::SearchQuery;
 use std::sync::Arc;
 
 use super::statistics::time;
 use crate::payload::{Parameters, Segment};
 use crate::problem::{Problem, Result};
-use crate::state::{Caller, State};
+use crate::state::{Caller, State, Traceparent};
 use crate::view::order::{OrderListView, OrderView};
 use crate::view::product::{MovementListView, MovementView};
-use crate::view::statistics::SystemView;
+use crate::view::system::SystemView;
 use crate::{paging, rest, view};
 
 pub async fn search(
@@ -42,8 +43,9 @@ pub async fn search(
     let statuses = super::orders::statuses(&parameters)?;
     asked.extend(statuses.iter().map(|status| status.name()));
     let filter = paging::fingerprint(&asked);
-    let search = OrderSearch {
-        text: parameters.get("q")?.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned),
+    let typed = parameters.get("q")?.map(str::trim).filter(|text| !text.is_empty());
+    let query = SearchQuery {
+        text: None,
         user_id,
         product_id,
         statuses,
@@ -52,7 +54,7 @@ pub async fn search(
         before: paging::after::<OrderId>(parameters.get("page_token")?.unwrap_or_default(), filter)?,
         limit: paging::size(parameters.get("page_size")?, &state.options)?,
     };
-    let page = state.app.search_orders(&principal, search).await?;
+    let page = state.app.search_orders(&principal, typed, query).await?;
     let list = OrderListView {
         orders: page.orders.iter().map(|order| OrderView::of(order)).collect(),
         next_page_token: page.next.map_or_else(String::new, |next| paging::token(&next.to_string(), filter)),
@@ -67,23 +69,28 @@ pub async fn ledger(
 ) -> Result<Response<Body>> {
     let id: OrderId = id.parse().map_err(|_| Problem::not_found("order"))?;
     let movements = state.app.order_movements(&principal, id).await?;
-    let list = MovementListView { movements: movements.iter().map(MovementView::of).collect() };
+    let list = MovementListView {
+        movements: movements.iter().map(MovementView::of).collect(),
+        next_page_token: String::new(),
+    };
     Ok(rest::json(StatusCode::OK, view::to_json(&list)))
 }
 
 pub async fn system(FromState(state): FromState<Arc<State>>, Caller(principal): Caller) -> Result<Response<Body>> {
     let system = state.app.system_state(&principal).await?;
     let readings = (state.extra.gauges)().await;
-    let shown = SystemView::of(&system, &state.extra.roles, readings, &state);
+    let shown = SystemView::of(&system, readings, &state, principal.is_operator());
     Ok(rest::json(StatusCode::OK, view::to_json(&shown)))
 }
 
 /// Begins statistics and search anew. Doing it twice only costs the work again, so there is nothing for a key to guard.
-pub async fn rebuild(FromState(state): FromState<Arc<State>>, Caller(principal): Caller) -> Result<Response<Body>> {
-    principal.check_operator()?;
-    let app = Arc::clone(&state.app);
-    let by = principal.scope();
-    state.finish(async move { app.rebuild_projections(&principal).await }).await?;
-    tracing::warn!(by, "statistics and search are begun anew");
+pub async fn rebuild(
+    FromState(state): FromState<Arc<State>>,
+    Caller(by): Caller,
+    Traceparent(trace): Traceparent,
+) -> Result<Response<Body>> {
+    by.check_operator()?;
+    let (app, asked) = (Arc::clone(&state.app), Asked { by, trace: Some(trace) });
+    state.finish(async move { app.rebuild_projections(&asked).await }).await?;
     Ok(rest::json(StatusCode::ACCEPTED, "{\"rebuilding\":true}".to_owned()))
 }

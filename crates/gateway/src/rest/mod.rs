@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod console;
+pub mod dead_letters;
 pub mod operations;
 pub mod orders;
 pub mod pages;
@@ -130,11 +131,21 @@ fn back_office() -> Vec<Entry> {
             get(admin::messages),
             &[("get", "/v1/admin/orders/{order_id}/messages")],
         ),
-        entry("/v1/admin/dead-letters", get(admin::dead_letters), &[("get", "/v1/admin/dead-letters")]),
+        entry("/v1/admin/dead-letters", get(dead_letters::list), &[("get", "/v1/admin/dead-letters")]),
+        entry(
+            "/v1/admin/dead-letters:replay",
+            post(dead_letters::replay_many),
+            &[("post", "/v1/admin/dead-letters:replay")],
+        ),
+        entry(
+            "/v1/admin/dead-letters:discard",
+            post(dead_letters::discard_many),
+            &[("post", "/v1/admin/dead-letters:discard")],
+        ),
         entry(
             // Ids contain slashes.
             "/v1/admin/dead-letters/{*id}",
-            get(admin::dead_letter).post(admin::settle_dead_letter),
+            get(dead_letters::read).post(dead_letters::settle),
             &[
                 ("get", "/v1/admin/dead-letters/{id}"),
                 ("post", "/v1/admin/dead-letters/{id}:replay"),
@@ -149,7 +160,9 @@ fn back_office() -> Vec<Entry> {
         entry("/v1/admin/search", get(console::search), &[("get", "/v1/admin/search")]),
         entry("/v1/admin/system", get(console::system), &[("get", "/v1/admin/system")]),
         entry("/v1/admin/projections:rebuild", post(console::rebuild), &[("post", "/v1/admin/projections:rebuild")]),
+        entry("/v1/admin/actions", get(admin::actions), &[("get", "/v1/admin/actions")]),
         entry("/v1/admin/audit", get(admin::audit), &[("get", "/v1/admin/audit")]),
+        entry("/v1/admin/audit:repair", post(admin::repair), &[("post", "/v1/admin/audit:repair")]),
     ]
 }
 

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::State as FromState;
 use axum::http::header::{ETAG, LOCATION, VARY};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use doos_app::actions::Asked;
 use doos_app::catalog::{Draft, Search, Stored};
 use doos_domain::catalog::LocalText;
 use doos_domain::ids::ProductId;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use crate::json::{self, Faults, Value};
 use crate::payload::{Parameters, Payload, Segment};
 use crate::problem::{Problem, Result};
-use crate::state::{Caller, State};
+use crate::state::{Caller, State, Traceparent};
 use crate::view::product::{ProductListView, ProductView};
 use crate::{negotiate, paging, rest, view};
 
@@ -65,19 +66,21 @@ pub async fn read(
 pub async fn create(
     FromState(state): FromState<Arc<State>>,
     Caller(principal): Caller,
+    Traceparent(trace): Traceparent,
     payload: Payload,
 ) -> Result<Response<Body>> {
     principal.check_operator()?;
     let draft = draft(&payload.body, true)?;
     let key = payload.key(principal.scope())?;
-    let app = Arc::clone(&state.app);
-    let create = async move { app.create_product(&principal, draft, key, view::product::render).await };
+    let (app, asked) = (Arc::clone(&state.app), Asked { by: principal, trace: Some(trace) });
+    let create = async move { app.create_product(&asked, draft, key, view::product::render).await };
     Ok(answer(StatusCode::CREATED, state.finish(create).await?))
 }
 
 pub async fn update(
     FromState(state): FromState<Arc<State>>,
     Caller(principal): Caller,
+    Traceparent(trace): Traceparent,
     Segment(id): Segment,
     payload: Payload,
 ) -> Result<Response<Body>> {
@@ -85,8 +88,8 @@ pub async fn update(
     let id = product_id(&id)?;
     let draft = draft(&payload.body, false)?;
     let key = payload.key(principal.scope())?;
-    let app = Arc::clone(&state.app);
-    let update = async move { app.update_product(&principal, id, draft, key, view::product::render).await };
+    let (app, asked) = (Arc::clone(&state.app), Asked { by: principal, trace: Some(trace) });
+    let update = async move { app.update_product(&asked, id, draft, key, view::product::render).await };
     Ok(answer(StatusCode::OK, state.finish(update).await?))
 }
 

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::extract::State as FromState;
 use axum::http::{Response, StatusCode};
+use doos_app::actions::Asked;
 use doos_app::stock::{Adjusted, Adjustment};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::products::product_id;
 use crate::json::{self, Faults};
 use crate::payload::{Parameters, Payload, Segment};
 use crate::problem::{Problem, Result};
-use crate::state::{Caller, State};
+use crate::state::{Caller, State, Traceparent};
 use crate::view::product::{MovementListView, MovementView, StockView, render_stock};
 use crate::{paging, rest, view};
 
@@ -36,14 +37,20 @@ pub async fn movements(
     parameters: Parameters,
 ) -> Result<Response<Body>> {
     let size = paging::size(parameters.get("page_size")?, &state.options)?;
-    let movements = state.app.stock_movements(&principal, product_id(&id)?, size).await?;
-    let list = MovementListView { movements: movements.iter().map(MovementView::of).collect() };
+    let filter = paging::fingerprint(&["movements", &id]);
+    let before = paging::after::<u64>(parameters.get("page_token")?.unwrap_or_default(), filter)?;
+    let page = state.app.stock_movements(&principal, product_id(&id)?, before, size).await?;
+    let list = MovementListView {
+        movements: page.movements.iter().map(MovementView::of).collect(),
+        next_page_token: page.next.map_or_else(String::new, |next| paging::token(&next.to_string(), filter)),
+    };
     Ok(rest::json(StatusCode::OK, view::to_json(&list)))
 }
 
 pub async fn adjust(
     FromState(state): FromState<Arc<State>>,
     Caller(principal): Caller,
+    Traceparent(trace): Traceparent,
     Segment(target): Segment,
     payload: Payload,
 ) -> Result<Response<Body>> {
@@ -58,7 +65,8 @@ pub async fn adjust(
     let (quantity, reference) = read_body(&payload.body)?;
     let key = payload.key(principal.scope())?;
     let app = Arc::clone(&state.app);
-    let booking = async move { app.adjust_stock(&principal, id, adjust(quantity), reference, key, render_stock).await };
+    let asked = Asked { by: principal, trace: Some(trace) };
+    let booking = async move { app.adjust_stock(&asked, id, adjust(quantity), reference, key, render_stock).await };
     match state.finish(booking).await? {
         Adjusted::Before(answer) => Ok(rest::replayed(answer)),
         Adjusted::Now(level) => Ok(rest::json(StatusCode::OK, render_stock(id, &level))),

@@ -1,6 +1,6 @@
 //! `GET /v1/stream`: orders as they change, over Server-Sent Events or a WebSocket.
 //!
-//! What holds: an event carries the whole order and, as its id, the position to resume after (`Last-Event-ID` or
+//! What holds: an event carries the whole order and, as its id, the token to resume after, at any node (`Last-Event-ID` or
 //! `?after=`). Delivery is at least once, in version order per order. A stream that cannot keep up is closed and told
 //! where to resume; one of a node that stops likewise. Streams over everything also carry the counters.
 //!
@@ -15,7 +15,6 @@ use axum::http::{HeaderMap, HeaderValue, Response};
 use bytes::Bytes;
 use doos_app::Principal;
 use doos_app::counters::Counters;
-use doos_ports::bus::Position;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,11 +29,13 @@ use crate::view;
 const LAST_EVENT_ID: &str = "last-event-id";
 /// Clients have nothing to say here.
 const HEARD_BYTES_MAX: usize = 4 << 10;
+/// No more fits into the frame that closes a WebSocket.
+const CLOSE_REASON_BYTES_MAX: usize = 123;
 
 /// What a stream sends.
 enum Event {
     Order {
-        position: Position,
+        token: String,
         json: String,
     },
     Counters(String),
@@ -42,7 +43,7 @@ enum Event {
     /// The last one: why, and after what to resume.
     Closed {
         reason: &'static str,
-        after: Option<Position>,
+        after: Option<String>,
     },
 }
 
@@ -58,7 +59,6 @@ struct Feed {
 impl Feed {
     /// The next thing to send; nothing comes after `Closed`. Dropping the future loses nothing.
     async fn next(&mut self) -> Event {
-        let after = self.listener.resume_after();
         let counters = async {
             match &mut self.counters {
                 Some(interval) => interval.tick().await,
@@ -67,21 +67,25 @@ impl Feed {
         };
         tokio::select! {
             biased;
-            () = self.state.stop.cancelled() => Event::Closed { reason: "stopping", after },
+            () = self.state.stop.cancelled() => self.closed("stopping"),
             changed = self.listener.next() => match changed {
                 Ok(Some(changed)) => Event::Order {
-                    position: changed.position,
+                    token: self.state.hub.token(changed.position),
                     json: view::order::render(&changed.order),
                 },
-                Ok(None) => Event::Closed { reason: "overrun", after: self.listener.resume_after() },
+                Ok(None) => self.closed("overrun"),
                 Err(error) => {
                     tracing::warn!(%error, "a live stream could not read the change feed");
-                    Event::Closed { reason: "unavailable", after: self.listener.resume_after() }
+                    self.closed("unavailable")
                 }
             },
             _ = counters => Event::Counters(counters_json(&self.state.app.counters)),
             _ = self.ping.tick() => Event::Ping,
         }
+    }
+
+    fn closed(&self, reason: &'static str) -> Event {
+        Event::Closed { reason, after: self.listener.resume_after().map(|after| self.state.hub.token(after)) }
     }
 }
 
@@ -96,10 +100,7 @@ pub async fn stream(
     let sent = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
     let asked = parameters.get("after")?;
     let after = match sent.or(asked).filter(|text| !text.is_empty()) {
-        Some(text) => Some(Position(
-            text.parse()
-                .map_err(|_| Problem::new("invalid_request", "resume after the id of an event, as it was sent"))?,
-        )),
+        Some(token) => Some(state.hub.resume(token).await?),
         None => None,
     };
     let feed = open(&state, audience, after).await?;
@@ -137,7 +138,7 @@ pub fn enter(state: &State) -> Result<Opened> {
     })
 }
 
-async fn open(state: &Arc<State>, audience: Audience, after: Option<Position>) -> Result<Feed> {
+async fn open(state: &Arc<State>, audience: Audience, after: Option<doos_ports::bus::Position>) -> Result<Feed> {
     let options = &state.options;
     let open = enter(state)?;
     let listener = state.hub.listen(audience, after).await?;
@@ -170,20 +171,20 @@ fn server_sent(feed: Feed) -> Response<Body> {
 
 fn frame(event: &Event) -> Bytes {
     let text = match event {
-        Event::Order { position, json } => format!("id: {}\nevent: order\ndata: {json}\n\n", position.0),
+        Event::Order { token, json } => format!("id: {token}\nevent: order\ndata: {json}\n\n"),
         Event::Counters(json) => format!("event: counters\ndata: {json}\n\n"),
         Event::Ping => ": ping\n\n".to_owned(),
         Event::Closed { reason, after } => {
             // The id makes browsers resume there by themselves.
-            let id = after.map_or_else(String::new, |after| format!("id: {}\n", after.0));
-            format!("{id}event: closed\ndata: {}\n\n", closed_json(reason, *after))
+            let id = after.as_ref().map_or_else(String::new, |after| format!("id: {after}\n"));
+            format!("{id}event: closed\ndata: {}\n\n", closed_json(reason, after.as_deref()))
         }
     };
     Bytes::from(text)
 }
 
-fn closed_json(reason: &str, after: Option<Position>) -> serde_json::Value {
-    json!({ "reason": reason, "after": after.map(|after| after.0.to_string()) })
+fn closed_json(reason: &str, after: Option<&str>) -> serde_json::Value {
+    json!({ "reason": reason, "after": after })
 }
 
 fn counters_json(counters: &Counters) -> String {
@@ -220,15 +221,20 @@ async fn talk(mut socket: WebSocket, mut feed: Feed) {
 
 fn message(event: Event) -> Message {
     match event {
-        Event::Order { position, json } => {
-            Message::from(format!("{{\"event\":\"order\",\"id\":\"{}\",\"data\":{json}}}", position.0))
+        Event::Order { token, json } => {
+            Message::from(format!("{{\"event\":\"order\",\"id\":\"{token}\",\"data\":{json}}}"))
         }
         Event::Counters(json) => Message::from(format!("{{\"event\":\"counters\",\"data\":{json}}}")),
         Event::Ping => Message::Ping(Bytes::new()),
         Event::Closed { reason, after } => Message::Close(Some(CloseFrame {
             code: if reason == "stopping" { close_code::RESTART } else { close_code::AGAIN },
-            // At most 123 bytes may stand here.
-            reason: closed_json(reason, after).to_string().into(),
+            reason: close_reason(reason, after.as_deref()).into(),
         })),
     }
+}
+
+/// A token over many shards has no room here; the id of the last event has to do then.
+fn close_reason(reason: &str, after: Option<&str>) -> String {
+    let whole = closed_json(reason, after).to_string();
+    if whole.len() <= CLOSE_REASON_BYTES_MAX { whole } else { closed_json(reason, None).to_string() }
 }

@@ -2,11 +2,14 @@
 //!
 //! What must never happen: a field renamed or its meaning changed. Only add.
 
+pub mod actions;
+pub mod audit;
 pub mod operations;
 pub mod order;
 pub mod product;
 pub mod session;
 pub mod statistics;
+pub mod system;
 
 use doos_domain::money::Money;
 use doos_domain::time::Timestamp;

@@ -1,5 +1,6 @@
 //! What operators see: messages, dead letters, the readiness of the node.
 
+use doos_domain::ids::MessageId;
 use doos_domain::message::Message;
 use doos_ports::inbox::DeadLetter;
 use doos_ports::order_store::MessageState;
@@ -7,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::rfc3339;
+use crate::trace::Trace;
 
 /// A message between contexts.
 #[derive(Serialize, ToSchema)]
@@ -26,6 +28,9 @@ pub struct MessageView {
     pub state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// The trace that the work behind this message belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
     #[schema(value_type = Object)]
     pub payload: serde_json::Value,
 }
@@ -60,6 +65,26 @@ pub struct DeadLetterListView {
     pub next_page_token: String,
 }
 
+/// What became of each letter that was named.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SettledDeadLetterList)]
+pub struct SettledLetterListView {
+    /// In the order in which they were named, each once.
+    pub results: Vec<SettledLetterView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = SettledDeadLetter)]
+pub struct SettledLetterView {
+    pub id: String,
+    pub done: bool,
+    /// Why not: a code of a refusal, such as `not_found` for one that is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
 /// Whether the node can take work.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Health)]
@@ -84,8 +109,16 @@ impl MessageView {
             at: rfc3339(message.at),
             state: state.map(MessageState::name),
             trace: message.trace.clone(),
+            trace_id: message.trace.as_deref().and_then(Trace::parse).map(|trace| trace.trace_id()),
             payload: stored.get("payload").cloned().unwrap_or_default(),
         }
+    }
+}
+
+impl SettledLetterView {
+    pub fn of(id: &MessageId, refused: Option<&doos_app::Error>) -> Self {
+        let (code, detail) = (refused.map(doos_app::Error::code), refused.map(ToString::to_string));
+        Self { id: id.to_string(), done: refused.is_none(), code, detail }
     }
 }
 

@@ -58,6 +58,8 @@ pub struct StockView {
 #[schema(as = MovementList)]
 pub struct MovementListView {
     pub movements: Vec<MovementView>,
+    /// Empty on the last page.
+    pub next_page_token: String,
 }
 
 /// One entry of the stock ledger.

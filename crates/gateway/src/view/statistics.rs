@@ -1,8 +1,7 @@
-//! Sums for dashboards, and how the node is doing.
+//! Sums for dashboards.
 
 use doos_app::projecting::Lag;
 use doos_app::statistics::{Now, Series, Summary, TopProducts};
-use doos_app::system::System;
 use doos_domain::catalog::Product;
 use doos_domain::money::{Currency, Money};
 use doos_domain::order::Status;
@@ -15,7 +14,6 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use super::{Amount, rfc3339};
-use crate::extra::GaugeSample;
 
 /// Sums of one span of time in one currency.
 #[derive(Serialize, ToSchema)]
@@ -191,70 +189,6 @@ pub struct StockAlarmsView {
     pub products: Vec<StockAlarmView>,
 }
 
-/// How the node is doing.
-#[derive(Serialize, ToSchema)]
-#[schema(as = System)]
-pub struct SystemView {
-    pub version: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub commit: String,
-    #[schema(example = "dev")]
-    pub profile: &'static str,
-    #[schema(format = DateTime)]
-    pub as_of: String,
-    pub roles: Vec<RoleView>,
-    pub projections: Vec<ProjectionView>,
-    pub queues: Vec<QueueView>,
-    pub disk: DiskView,
-    pub dead_letters: usize,
-    /// Holds that wait for inventory's decision.
-    pub holds: usize,
-    /// Live streams open now.
-    pub streams: i64,
-    /// The node's own readings, as `/metrics` has them.
-    pub readings: Vec<ReadingView>,
-}
-
-/// A role that this node runs.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Role)]
-pub struct RoleView {
-    pub name: String,
-    /// Messages it has not settled; absent for roles that read none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lag: Option<u64>,
-    /// Messages that wait for another try.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub waiting: Option<usize>,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = Queue)]
-pub struct QueueView {
-    pub name: &'static str,
-    pub depth: usize,
-    /// At which the next is refused.
-    pub max: usize,
-    /// How long the oldest in flight has been waiting.
-    pub age_ms: u64,
-}
-
-/// The last group of changes that became durable.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Disk)]
-pub struct DiskView {
-    pub commit_ms_last: i64,
-    pub commit_len_last: i64,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = Reading)]
-pub struct ReadingView {
-    pub name: String,
-    pub labels: BTreeMap<String, String>,
-    pub value: f64,
-}
-
 impl FiguresView {
     fn of(figures: &Figures, currency: Currency) -> Self {
         let Figures { orders, paid_orders, units, sales_minor, refunded_minor } = *figures;
@@ -383,7 +317,7 @@ impl NowView {
 }
 
 impl ProjectionView {
-    fn of(lag: &Lag) -> Self {
+    pub fn of(lag: &Lag) -> Self {
         Self { name: lag.name, lag_ms: lag.lag_ms, filling: lag.is_walking }
     }
 }
@@ -395,43 +329,6 @@ impl StockAlarmView {
             name: product.name.in_language(language).to_owned(),
             free: level.free,
             on_hand: level.on_hand(),
-        }
-    }
-}
-
-impl SystemView {
-    pub fn of(system: &System, roles: &[String], readings: Vec<GaugeSample>, state: &crate::state::State) -> Self {
-        let role = |name: &String| {
-            let consumer = system.consumers.iter().find(|it| it.consumer.name() == name);
-            RoleView { name: name.clone(), lag: consumer.map(|it| it.lag), waiting: consumer.map(|it| it.waiting) }
-        };
-        let orders = QueueView {
-            name: "order_changes",
-            depth: system.queue_depth,
-            max: system.queue_max,
-            age_ms: system.queue_age_ms,
-        };
-        let reading = |sample: GaugeSample| ReadingView {
-            name: sample.name,
-            labels: sample.labels.into_iter().collect(),
-            value: sample.value,
-        };
-        Self {
-            version: state.extra.build.version.clone(),
-            commit: state.extra.build.commit.clone(),
-            profile: match state.options.profile {
-                crate::options::Profile::Dev => "dev",
-                crate::options::Profile::Prod => "prod",
-            },
-            as_of: rfc3339(system.at),
-            roles: roles.iter().map(role).collect(),
-            projections: system.projections.iter().map(ProjectionView::of).collect(),
-            queues: vec![orders],
-            disk: DiskView { commit_ms_last: system.commit_ms_last, commit_len_last: system.commit_len_last },
-            dead_letters: system.dead_letters,
-            holds: system.holds,
-            streams: state.metrics.streams.count(),
-            readings: readings.into_iter().map(reading).collect(),
         }
     }
 }

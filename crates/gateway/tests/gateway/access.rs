@@ -57,7 +57,11 @@ const ROWS: &[Row] = &[
     row("GET", "/v1/admin/dead-letters/x", "", [403, 403, 403, 404, 403]),
     row("POST", "/v1/admin/dead-letters/x:replay", "", [403, 403, 403, 404, 403]),
     row("POST", "/v1/admin/dead-letters/x:discard", "", [403, 403, 403, 404, 403]),
+    row("POST", "/v1/admin/dead-letters:replay", r#"{"ids":["x"]}"#, [403, 403, 403, 200, 403]),
+    row("POST", "/v1/admin/dead-letters:discard", r#"{"ids":["x"]}"#, [403, 403, 403, 200, 403]),
+    row("GET", "/v1/admin/actions", "", [403, 403, 403, 200, 403]),
     row("GET", "/v1/admin/audit", "", [403, 403, 403, 503, 403]),
+    row("POST", "/v1/admin/audit:repair", "", [403, 403, 403, 503, 403]),
 ];
 
 async fn call(shop: &Shop, principal: Option<&Principal>, row: &Row, order: &str) -> u16 {

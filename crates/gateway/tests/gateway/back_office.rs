@@ -3,7 +3,7 @@
 use axum::body::Body;
 use doos_domain::message::{Body as Words, Consumer, Demand, Message};
 use doos_domain::time::Timestamp;
-use doos_gateway::{Extra, GaugeSample};
+use doos_gateway::{AuditView, Extra, GaugeSample};
 use doos_ports::inbox::{DeadLetter, Progress};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::client::{Answer, Client};
 use crate::shop::{CALLBACK_KEY, Setup, Shop, open, open_with, operator};
 
-fn amy(shop: &Shop) -> Client {
+pub fn amy(shop: &Shop) -> Client {
     shop.client.with(shop.token(&operator()))
 }
 
@@ -99,9 +99,10 @@ async fn an_orders_messages_are_shown_with_their_trace() {
     let trace = first["trace"].as_str().unwrap();
     assert!(trace.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"), "{trace}");
     assert_ne!(trace, sent, "the span is ours");
+    assert_eq!(first["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
 }
 
-async fn park(shop: &Shop, id: &str, cause: &str) {
+pub async fn park(shop: &Shop, id: &str, cause: &str) {
     let order = shop.client.order(42, 1, 1).await;
     let order = shop.app.ports.orders.load(order.parse().unwrap()).await.unwrap().unwrap();
     let words = Words::DeductStock { lines: vec![Demand { product_id: "1".parse().unwrap(), qty: 1 }] };
@@ -167,12 +168,17 @@ async fn the_node_s_audit_is_run_and_its_failure_is_not_told() {
     let audit: doos_gateway::Audit = Arc::new(move || {
         let fails = seen.load(Ordering::SeqCst);
         Box::pin(async move {
-            if fails { Err("/data/secret.db is locked".to_owned()) } else { Ok(serde_json::json!({"balanced": true})) }
+            if fails {
+                Err("/data/secret.db is locked".to_owned())
+            } else {
+                Ok(AuditView { cut: 7, ..AuditView::default() })
+            }
         })
     });
     let extra = Extra { audit, ..Extra::default() };
     let shop = open_with(Setup { extra, ..Setup::default() }).await;
-    assert_eq!(amy(&shop).get("/v1/admin/audit").await.json(), serde_json::json!({"balanced": true}));
+    let report = amy(&shop).get("/v1/admin/audit").await.json();
+    assert_eq!((&report["cut"], &report["differences"]), (&7.into(), &serde_json::json!([])));
     fails.store(true, Ordering::SeqCst);
     let refused = amy(&shop).get("/v1/admin/audit").await;
     refused.problem("unavailable");

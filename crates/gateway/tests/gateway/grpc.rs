@@ -161,7 +161,7 @@ async fn a_watch_shows_changes_resumes_and_ends_with_the_node() {
     let mut resumed = client.watch_orders(after).await.unwrap().into_inner();
     assert_eq!(soon(resumed.message()).await.unwrap().unwrap().resume_token, second.resume_token);
     let bad = pb::WatchOrdersRequest { user_id: 42, resume_token: "x".to_owned() };
-    is(&client.watch_orders(bad).await.unwrap_err(), Code::InvalidArgument, "invalid_request");
+    is(&client.watch_orders(bad).await.unwrap_err(), Code::InvalidArgument, "position_unknown");
     let mut health = HealthClient::new(channel(&shop).await);
     let mut pulse = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     assert_eq!(soon(pulse.message()).await.unwrap().unwrap().status(), ServingStatus::Serving);

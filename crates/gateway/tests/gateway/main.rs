@@ -14,6 +14,7 @@ mod documents;
 mod grpc;
 mod keys;
 mod moves;
+mod operators;
 mod overload;
 mod pages;
 mod reading;

@@ -234,7 +234,7 @@ async fn stock_up(app: &Arc<App>) {
         app.seed_product(product).await.unwrap();
         let received = Adjustment::Receive { quantity: pieces };
         let reference = Some(format!("opening-{id}"));
-        app.adjust_stock(&operator(), id, received, reference, None, |_, _| String::new()).await.unwrap();
+        app.adjust_stock(&operator().into(), id, received, reference, None, |_, _| String::new()).await.unwrap();
     }
 }
 

@@ -129,7 +129,7 @@ async fn a_stream_resumes_after_the_last_event_and_misses_nothing() {
     let by_parameter = format!("/v1/stream?user_id=42&after={}", first.id.unwrap());
     let mut resumed = Events::open(&shop.client, &by_parameter, None).await;
     assert_eq!(resumed.next_order().await.id, second.id);
-    shop.client.get("/v1/stream?after=x").await.problem("invalid_request");
+    shop.client.get("/v1/stream?after=x").await.problem("position_unknown");
 }
 
 /// Such as the last event before an older backup was restored.

@@ -22,6 +22,8 @@ suite!($ change_feed change_feed_suite {
     what_was_refused_is_not_in_the_feed,
     the_end_is_where_news_begin,
     nothing_after_the_oldest_is_missing,
+    a_token_stands_for_its_place_and_loses_nothing,
+    what_was_never_given_out_is_no_token,
     readiness_comes_with_the_next_change,
     a_reader_who_runs_along_misses_nothing,
 });
@@ -139,6 +141,33 @@ pub async fn nothing_after_the_oldest_is_missing(ports: Ports) {
     let end = scene.ports.feed.end().await.expect("the feed has an end");
     assert!(oldest().await <= end);
     assert_eq!(read_on(&scene, oldest().await).await, committed);
+}
+
+pub async fn a_token_stands_for_its_place_and_loses_nothing(ports: Ports) {
+    let scene = Scene::new(ports);
+    let feed = Arc::clone(&scene.ports.feed);
+    let committed = some_commits(&scene).await;
+    for (read_so_far, change) in (1..).zip(read(&scene, Position(0), 100).await) {
+        let token = feed.token(change.position);
+        assert!(token.chars().all(|sign| sign.is_ascii_alphanumeric() || "-_".contains(sign)), "{token:?}");
+        let resumed = feed.resume(&token).await.expect("a token can be looked up").expect("everything is kept");
+        assert!(resumed <= change.position, "{resumed:?} lies after {:?}", change.position);
+        let rest = read_on(&scene, resumed).await;
+        let missing: Vec<_> = committed[read_so_far..].iter().filter(|version| !rest.contains(version)).collect();
+        assert!(missing.is_empty(), "after {token}: {missing:?}");
+    }
+    let end = feed.end().await.expect("the feed has an end");
+    let resumed = feed.resume(&feed.token(end)).await.expect("a token can be looked up");
+    assert_eq!(resumed, Some(end), "whoever has read everything reads nothing again");
+}
+
+pub async fn what_was_never_given_out_is_no_token(ports: Ports) {
+    let scene = Scene::new(ports);
+    some_commits(&scene).await;
+    for text in ["", "x", "-1", "18446744073709551615", "99999999999999999999"] {
+        let resumed = scene.ports.feed.resume(text).await.expect("a token can be looked up");
+        assert_eq!(resumed, None, "{text:?}");
+    }
 }
 
 pub async fn readiness_comes_with_the_next_change(ports: Ports) {

@@ -16,10 +16,12 @@
 //! What must never happen here: a guess about timing. What comes later is waited for, with a bound; what must not come
 //! is looked for a few times, which a right engine survives however slow it is.
 
+pub mod action_log;
 pub mod bus;
 pub mod bus_places;
 pub mod catalog_store;
 pub mod change_feed;
+pub mod gate_walk;
 pub mod id_marks;
 pub mod identity_store;
 pub mod inbox;
@@ -28,6 +30,7 @@ pub mod order_lists;
 pub mod order_store;
 pub mod outside;
 pub mod payment_book;
+pub mod registry;
 pub mod scene;
 pub mod search;
 pub mod shipment_store;
@@ -41,6 +44,14 @@ use crate::Ports;
 
 /// One sentence of a contract, to be tried on a fresh set of engines.
 pub type Case = fn(Ports) -> BoxFuture<'static, ()>;
+
+/// A token as a feed of a few shards gives it out.
+const LONG_TOKEN: &str = "b1-ffffffffffffffff-85899345920-20_4294967295-1_4-3_1073741824-17_53687091";
+
+/// The token of a place that lies so many changes after another's.
+fn next_token(token: &str, changes: usize) -> String {
+    (token.parse::<usize>().unwrap_or_default() + changes).to_string()
+}
 
 /// Makes a module's table of cases, and the macro that turns them into tests.
 macro_rules! suite {
@@ -81,6 +92,7 @@ macro_rules! all_suites {
         $crate::inbox_suite!($run);
         $crate::change_feed_suite!($run);
         $crate::id_marks_suite!($run);
+        $crate::action_log_suite!($run);
         $crate::catalog_store_suite!($run);
         $crate::identity_store_suite!($run);
         $crate::payment_book_suite!($run);

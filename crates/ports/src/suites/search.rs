@@ -8,9 +8,8 @@ use doos_domain::search::terms;
 use std::sync::Arc;
 
 use super::scene::{Scene, change_of, euros, product, user};
-use super::suite;
+use super::{LONG_TOKEN, next_token, suite};
 use crate::Ports;
-use crate::bus::Position;
 use crate::projection::{Standing, Walk};
 use crate::search::{Hits, Meanings, SearchQuery};
 
@@ -40,8 +39,8 @@ fn placed(scene: &Scene, user_number: u64, millis: i64, address: Option<&str>, p
 
 async fn put(scene: &Scene, orders: &[Arc<Order>]) {
     let before = scene.ports.search.standing().await.expect("an index knows where it stands");
-    let position = Position(before.position.0 + orders.len() as u64);
-    scene.ports.search.apply(orders, Standing { position, ..before }).await.expect("a group is indexed");
+    let token = next_token(&before.token, orders.len());
+    scene.ports.search.apply(orders, Standing { token, ..before }).await.expect("a group is indexed");
 }
 
 async fn hits(scene: &Scene, query: &SearchQuery) -> Hits {
@@ -66,8 +65,8 @@ fn ids(orders: &[&Arc<Order>]) -> Vec<OrderId> {
 
 pub async fn a_new_index_stands_at_the_beginning_and_finds_nothing(ports: Ports) {
     let scene = Scene::new(ports);
-    let Standing { position, walk, .. } = scene.ports.search.standing().await.expect("an index knows where it stands");
-    assert_eq!((position, walk), (Position(0), Walk::Done));
+    let Standing { token, walk, .. } = scene.ports.search.standing().await.expect("an index knows where it stands");
+    assert_eq!((token.as_str(), walk), ("", Walk::Done));
     assert_eq!(hits(&scene, &anything()).await, Hits::default());
     assert_eq!(hits(&scene, &text("harbour")).await, Hits::default());
 }
@@ -217,13 +216,14 @@ pub async fn the_standing_is_kept_and_a_stale_one_is_refused(ports: Ports) {
     let scene = Scene::new(ports);
     let stale = scene.ports.search.standing().await.expect("an index knows where it stands");
     let order = placed(&scene, 1, 0, Some("1 Way"), &[1]);
-    let fresh = Standing { epoch: stale.epoch + 1, position: Position(9), walk: Walk::Below(Some(order.id)) };
-    scene.ports.search.begin_anew(fresh).await.expect("an index can begin anew");
+    let token = LONG_TOKEN.to_owned();
+    let fresh = Standing { epoch: stale.epoch + 1, token, walk: Walk::Below(Some(order.id)) };
+    scene.ports.search.begin_anew(fresh.clone()).await.expect("an index can begin anew");
     scene.ports.search.apply(&[Arc::clone(&order)], stale).await.expect_err("somebody has begun anew");
     assert_eq!(found(&scene, &anything()).await, []);
     assert_eq!(scene.ports.search.standing().await.expect("an index knows where it stands"), fresh);
-    let later = Standing { position: Position(10), walk: Walk::Done, ..fresh };
-    scene.ports.search.apply(&[order], later).await.expect("a group is indexed");
+    let later = Standing { token: "10".to_owned(), walk: Walk::Done, ..fresh };
+    scene.ports.search.apply(&[order], later.clone()).await.expect("a group is indexed");
     assert_eq!(scene.ports.search.standing().await.expect("an index knows where it stands"), later);
 }
 

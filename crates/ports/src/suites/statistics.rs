@@ -7,9 +7,8 @@ use doos_domain::statistics::{Calendar, Figures, ProductFigures, Step};
 use std::sync::Arc;
 
 use super::scene::{Scene, change_of, product};
-use super::suite;
+use super::{LONG_TOKEN, next_token, suite};
 use crate::Ports;
-use crate::bus::Position;
 use crate::projection::{Standing, Walk};
 use crate::statistics::{Bucket, SeriesQuery, Totals};
 
@@ -70,8 +69,8 @@ async fn standing(scene: &Scene) -> Standing {
 /// Applies what is given as the next piece of the feed.
 async fn apply(scene: &Scene, orders: &[Arc<Order>]) {
     let before = standing(scene).await;
-    let position = Position(before.position.0 + orders.len() as u64);
-    scene.ports.statistics.apply(orders, Standing { position, ..before }).await.expect("a group is counted");
+    let token = next_token(&before.token, orders.len());
+    scene.ports.statistics.apply(orders, Standing { token, ..before }).await.expect("a group is counted");
 }
 
 async fn series(scene: &Scene, step: Step) -> Vec<Bucket> {
@@ -101,8 +100,8 @@ fn bucket(start: i64, figures: Figures) -> Bucket {
 
 pub async fn new_statistics_stand_at_the_beginning_and_hold_nothing(ports: Ports) {
     let scene = Scene::new(ports);
-    let Standing { position, walk, .. } = standing(&scene).await;
-    assert_eq!((position, walk), (Position(0), Walk::Done));
+    let Standing { token, walk, .. } = standing(&scene).await;
+    assert_eq!((token.as_str(), walk), ("", Walk::Done));
     assert!(series(&scene, Step::Day).await.is_empty());
     assert_eq!(totals(&scene).await, Totals::default());
 }
@@ -213,19 +212,19 @@ pub async fn the_standing_is_kept_with_the_sums(ports: Ports) {
     let before = standing(&scene).await;
     let life = Life::placed(&scene, 1, 0);
     let walk = Walk::Below(Some(life.newest().id));
-    let after = Standing { position: Position(77), walk, ..before };
-    scene.ports.statistics.apply(&life.versions, after).await.expect("a group is counted");
+    let after = Standing { token: LONG_TOKEN.to_owned(), walk, ..before };
+    scene.ports.statistics.apply(&life.versions, after.clone()).await.expect("a group is counted");
     assert_eq!(standing(&scene).await, after);
 }
 
 pub async fn a_standing_of_an_earlier_epoch_changes_nothing(ports: Ports) {
     let scene = Scene::new(ports);
     let stale = standing(&scene).await;
-    let fresh = Standing { epoch: stale.epoch + 1, position: Position(9), walk: Walk::Below(None) };
-    scene.ports.statistics.begin_anew(fresh).await.expect("statistics can begin anew");
+    let fresh = Standing { epoch: stale.epoch + 1, token: "9".to_owned(), walk: Walk::Below(None) };
+    scene.ports.statistics.begin_anew(fresh.clone()).await.expect("statistics can begin anew");
     let life = Life::placed(&scene, 1, 0);
-    let late = Standing { position: Position(50), ..stale };
-    scene.ports.statistics.apply(&life.versions, late).await.expect_err("somebody has begun anew");
+    let late = Standing { token: "50".to_owned(), ..stale };
+    scene.ports.statistics.apply(&life.versions, late.clone()).await.expect_err("somebody has begun anew");
     scene.ports.statistics.begin_anew(late).await.expect("who is late is not believed");
     assert_eq!(standing(&scene).await, fresh);
     assert!(series(&scene, Step::Minute).await.is_empty());
@@ -235,7 +234,7 @@ pub async fn beginning_anew_forgets_everything(ports: Ports) {
     let scene = Scene::new(ports);
     apply(&scene, &Life::placed(&scene, 1, 0).paid(&scene, 0).versions).await;
     let fresh = Standing { epoch: standing(&scene).await.epoch + 1, ..Standing::default() };
-    scene.ports.statistics.begin_anew(fresh).await.expect("statistics can begin anew");
+    scene.ports.statistics.begin_anew(fresh.clone()).await.expect("statistics can begin anew");
     assert_eq!(standing(&scene).await, fresh);
     assert_eq!(totals(&scene).await, Totals::default());
     assert!(series(&scene, Step::Day).await.is_empty());

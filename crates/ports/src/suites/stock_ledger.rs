@@ -209,8 +209,8 @@ pub async fn changes_of_one_row_at_once_all_count(ports: Ports) {
     };
     scene.ends("twenty receipts", join_all((1..=20).map(change))).await;
     assert_eq!(row(&scene, 1).await.map(|row| (row.received, row.free, row.version)), Some((211, 211, 21)));
-    let movements = scene.ports.ledger.movements_on(product(1), 100).await.expect("movements can be read");
-    assert_eq!(movements.iter().map(|movement| movement.qty).sum::<i64>(), 211);
+    let movements = scene.ports.ledger.movements_on(product(1), None, 100).await.expect("movements can be read");
+    assert_eq!(movements.movements.iter().map(|movement| movement.qty).sum::<i64>(), 211);
 }
 
 pub async fn locks_asked_for_crosswise_never_block_each_other(ports: Ports) {
@@ -304,13 +304,18 @@ pub async fn movements_on_a_product_come_newest_first(ports: Ports) {
     for number in 1..=6 {
         scene.receive(1 + u64::from(number % 2), number, &format!("delivery-{number}")).await;
     }
-    let quantities = |limit: usize| {
+    let page = |before: Option<u64>, limit: usize| {
         let ledger = &scene.ports.ledger;
         async move {
-            let movements = ledger.movements_on(product(1), limit).await.expect("movements can be read");
-            movements.iter().map(|movement| movement.qty).collect::<Vec<_>>()
+            let page = ledger.movements_on(product(1), before, limit).await.expect("movements can be read");
+            (page.movements.iter().map(|movement| movement.qty).collect::<Vec<_>>(), page.next)
         }
     };
-    assert_eq!(quantities(10).await, [6, 4, 2]);
-    assert_eq!(quantities(2).await, [6, 4]);
+    assert_eq!(page(None, 10).await, (vec![6, 4, 2], None));
+    let (first, next) = page(None, 2).await;
+    assert_eq!(first, [6, 4]);
+    assert!(next.is_some(), "there is one more");
+    // What is booked meanwhile stands before the first page and moves nothing.
+    scene.receive(1, 9, "delivery-9").await;
+    assert_eq!(page(next, 2).await, (vec![2], None));
 }

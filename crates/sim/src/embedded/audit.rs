@@ -64,7 +64,7 @@ pub async fn view(store: &Store, site: &Site, history: &StockHistory, versions: 
         view.orders.insert(order.id, order);
     }
     for row in store.ledger().rows().await? {
-        let mut movements = store.ledger().movements_on(row.product_id, ALL).await?;
+        let mut movements = store.ledger().movements_on(row.product_id, None, ALL).await?.movements;
         movements.reverse();
         view.movements.extend(movements);
         view.stock.insert(row.product_id, row);

@@ -308,6 +308,7 @@ impl Shop {
             bus: store.bus(),
             inbox: store.inbox(),
             feed: store.feed(),
+            actions: store.actions(),
             catalog: store.catalog(),
             identities: store.identities(),
             payments: store.payments(),

@@ -8,7 +8,7 @@ use doos_domain::time::Timestamp;
 use doos_ports::Result;
 use doos_ports::inbox::Progress;
 use doos_ports::stock_gate::{Hold, HoldError, Level, ShortLine, StockGate};
-use doos_ports::stock_ledger::{StockLedger, StockTransaction};
+use doos_ports::stock_ledger::{MovementPage, StockLedger, StockTransaction};
 use std::sync::Arc;
 
 use super::Bug;
@@ -47,8 +47,8 @@ impl StockLedger for BuggyLedger {
         self.inner.movements_of(reference).await
     }
 
-    async fn movements_on(&self, product: ProductId, limit: usize) -> Result<Vec<Movement>> {
-        self.inner.movements_on(product, limit).await
+    async fn movements_on(&self, product: ProductId, before: Option<u64>, limit: usize) -> Result<MovementPage> {
+        self.inner.movements_on(product, before, limit).await
     }
 }
 

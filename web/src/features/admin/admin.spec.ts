@@ -2,12 +2,12 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Message, Movement, OrderMove } from '@/api/client';
 import { draftOf, minorUnits } from './product-form';
 import { settleLetters } from './queries';
-import { story, traceOf } from './story';
+import { story } from './story';
 
 describe('the story of an order', () => {
   it('is one line of time; at one instant the move comes before what it asks for', () => {
     const move = { version: 1, to: 'pending', at: '2026-01-01T00:00:00.100Z' } as OrderMove;
-    const message = { message_id: 'm', at: '2026-01-01T00:00:00.100Z', trace: '00-f9a5c62ae68e856a968f9c5fd8a65dc4-d6e5491a0db420f8-00' } as Message;
+    const message = { message_id: 'm', at: '2026-01-01T00:00:00.100Z', order_version: 1, trace_id: 'f9a5c62ae68e856a968f9c5fd8a65dc4' } as Message;
     const movement = { reference: '1', product_id: '1', kind: 'deduct', at: '2026-01-01T00:00:00.100Z' } as Movement;
     const later = { version: 2, to: 'confirmed', at: '2026-01-01T00:00:00.107Z' } as OrderMove;
     const told = story([move, later], [message], [movement]);
@@ -15,9 +15,12 @@ describe('the story of an order', () => {
     expect(told[1]?.trace).toBe('f9a5c62ae68e856a968f9c5fd8a65dc4');
   });
 
-  it('has no trace where there is none', () => {
-    expect(traceOf(null)).toBeUndefined();
-    expect(traceOf('nonsense')).toBeUndefined();
+  it('tells the trace of a move by the messages written with it', () => {
+    const at = '2026-01-01T00:00:00Z';
+    const moves = [{ version: 1, to: 'pending', at }, { version: 2, to: 'confirmed', at }] as OrderMove[];
+    const message = { message_id: 'm', at, order_version: 1, trace_id: 'f9a5c62ae68e856a968f9c5fd8a65dc4' } as Message;
+    const told = story(moves, [message], []).filter(({ chapter }) => chapter === 'move');
+    expect(told.map(({ trace }) => trace)).toEqual(['f9a5c62ae68e856a968f9c5fd8a65dc4', undefined]);
   });
 });
 
@@ -57,17 +60,20 @@ describe('a changed product', () => {
 describe('many dead letters', () => {
   afterEach(() => vi.unstubAllGlobals());
 
-  it('are settled one by one, and what failed is told', async () => {
-    const called: string[] = [];
-    vi.stubGlobal('fetch', (request: Request) => {
-      called.push(new URL(request.url).pathname);
-      const isGone = request.url.includes('gone');
-      const body = isGone ? { code: 'not_found' } : { id: 'x' };
-      return Promise.resolve(new Response(JSON.stringify(body), { status: isGone ? 404 : 200, headers: { 'content-type': 'application/json' } }));
+  it('are settled a hundred at a time, and what failed is told', async () => {
+    const called: { path: string; ids: string[] }[] = [];
+    vi.stubGlobal('fetch', async (request: Request) => {
+      const { ids } = (await request.json()) as { ids: string[] };
+      called.push({ path: new URL(request.url).pathname, ids });
+      const results = ids.map((id) => (id === '7' ? { id, done: false, code: 'not_found' } : { id, done: true }));
+      return new Response(JSON.stringify({ results }), { status: 200, headers: { 'content-type': 'application/json' } });
     });
-    const settled = await settleLetters('replay', ['a/1', 'gone', 'b.2']);
-    expect(called).toContain('/v1/admin/dead-letters/a%2F1:replay');
-    expect(settled.done.sort()).toEqual(['a/1', 'b.2']);
-    expect(settled.failed).toEqual([{ id: 'gone', code: 'not_found' }]);
+    const settled = await settleLetters('replay', Array.from({ length: 101 }, (_, number) => String(number)));
+    expect(called.map(({ path, ids }) => [path, ids.length])).toEqual([
+      ['/v1/admin/dead-letters:replay', 100],
+      ['/v1/admin/dead-letters:replay', 1],
+    ]);
+    expect(settled.done).toHaveLength(100);
+    expect(settled.failed).toEqual([{ id: '7', code: 'not_found' }]);
   });
 });

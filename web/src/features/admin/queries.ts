@@ -1,10 +1,23 @@
 // What the console reads and does. Everything that changes something goes out under an idempotency key of its intent.
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { answer, client, has, request, type DeadLetter, type Message, type Movement, type Order, type OrderList, type Product, type Stock } from '@/api/client';
+import {
+  answer,
+  client,
+  request,
+  type ActionList,
+  type DeadLetter,
+  type Message,
+  type Movement,
+  type MovementList,
+  type Order,
+  type OrderList,
+  type Product,
+  type SettledLetters,
+  type Stock,
+} from '@/api/client';
 import { attempt } from '@/api/attempt';
 import { useOperator } from '@/api/credentials';
-import { asProblem } from '@/api/problem';
-import type { AuditReport, OperatorAction, SystemReport } from '@/api/shapes';
+import type { AuditRepair, AuditReport, SystemReport } from '@/api/shapes';
 
 export interface OrderSearch {
   q: string;
@@ -53,11 +66,6 @@ export const useMessages = (id: string) =>
     refetchInterval: 3_000,
   });
 
-const movementsOf = async (productId: string): Promise<Movement[]> =>
-  (await answer<{ movements: Movement[] }>(
-    client.GET('/v1/stock/{product_id}/movements', { params: { path: { product_id: productId }, query: { page_size: 100 } } }),
-  )).movements;
-
 export const useOrderMovements = (id: string) =>
   useQuery({
     queryKey: ['admin', 'order-movements', id],
@@ -66,8 +74,17 @@ export const useOrderMovements = (id: string) =>
     refetchInterval: 3_000,
   });
 
-export const useMovements = (productId: string) =>
-  useQuery({ queryKey: ['admin', 'movements', productId], queryFn: () => movementsOf(productId), enabled: productId !== '', refetchInterval: 5_000 });
+export const useMovements = (productId: string, token: string) =>
+  useQuery({
+    queryKey: ['admin', 'movements', productId, token],
+    queryFn: ({ signal }) =>
+      answer<MovementList>(
+        client.GET('/v1/stock/{product_id}/movements', { params: { path: { product_id: productId }, query: { page_size: 50, page_token: token || undefined } }, signal }),
+      ),
+    enabled: productId !== '',
+    placeholderData: keepPreviousData,
+    refetchInterval: 5_000,
+  });
 
 export const useStock = (productId: string) =>
   useQuery({
@@ -138,27 +155,21 @@ export interface Settled {
   failed: { id: string; code: string }[];
 }
 
-const AT_ONCE = 4;
+/** As many letters as the server takes in one call. */
+const LETTERS_AT_ONCE = 100;
 
-/** One call each, a few at a time, when the server has none for many. */
 export async function settleLetters(verb: 'replay' | 'discard', ids: string[]): Promise<Settled> {
-  if (has(`POST /v1/admin/dead-letters:${verb}`)) {
-    return request<Settled>('POST', `/v1/admin/dead-letters:${verb}`, { body: { ids } });
-  }
   const settled: Settled = { done: [], failed: [] };
-  const waiting = [...ids];
-  const work = async () => {
-    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-      const options = { params: { path: { id } } };
-      try {
-        await answer<DeadLetter>(verb === 'replay' ? client.POST('/v1/admin/dead-letters/{id}:replay', options) : client.POST('/v1/admin/dead-letters/{id}:discard', options));
-        settled.done.push(id);
-      } catch (error) {
-        settled.failed.push({ id, code: asProblem(error).code });
-      }
+  for (let from = 0; from < ids.length; from += LETTERS_AT_ONCE) {
+    const body = { ids: ids.slice(from, from + LETTERS_AT_ONCE) };
+    const { results } = await answer<SettledLetters>(
+      verb === 'replay' ? client.POST('/v1/admin/dead-letters:replay', { body }) : client.POST('/v1/admin/dead-letters:discard', { body }),
+    );
+    for (const { id, done, code } of results) {
+      if (done) settled.done.push(id);
+      else settled.failed.push({ id, code: code ?? 'unexpected' });
     }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  }
   return settled;
 }
 
@@ -212,22 +223,28 @@ export function useSaveProduct() {
   });
 }
 
-export const canRepair = has('POST /v1/admin/audit:repair');
+export const useAudit = () => useMutation({ mutationFn: () => answer<AuditReport>(client.GET('/v1/admin/audit')) });
 
-export const useAudit = () =>
-  useMutation({
-    mutationFn: (repairs: boolean) => request<AuditReport>(repairs ? 'POST' : 'GET', repairs ? '/v1/admin/audit:repair' : '/v1/admin/audit'),
+/** Without a confirmation it only tells what would be done. */
+export function useRepair() {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (confirm: boolean) => answer<AuditRepair>(client.POST('/v1/admin/audit:repair', { body: { confirm } })),
+    onSettled: (_data, _error, confirm) => confirm && void queries.invalidateQueries({ queryKey: ['admin'] }),
   });
+}
 
 export const useSystem = () =>
   useQuery({ queryKey: ['admin', 'system'], queryFn: () => request<SystemReport>('GET', '/v1/admin/system'), refetchInterval: 3_000 });
 
 export const useRebuild = () => useMutation({ mutationFn: () => request('POST', '/v1/admin/projections:rebuild') });
 
-export const useActions = () =>
+export const useActions = (token: string) =>
   useQuery({
-    queryKey: ['admin', 'actions'],
-    queryFn: () => (has('GET /v1/admin/actions') ? request<{ actions: OperatorAction[] }>('GET', '/v1/admin/actions', { query: { page_size: 20 } }) : null),
+    queryKey: ['admin', 'actions', token],
+    queryFn: ({ signal }) =>
+      answer<ActionList>(client.GET('/v1/admin/actions', { params: { query: { page_size: 50, page_token: token || undefined } }, signal })),
+    placeholderData: keepPreviousData,
     refetchInterval: 5_000,
   });
 

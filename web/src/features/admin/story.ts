@@ -13,22 +13,21 @@ export interface Entry {
   movement?: Movement;
 }
 
-/** The trace id in a W3C traceparent: version, trace, parent, flags. */
-export const traceOf = (parent: string | null | undefined): string | undefined => /^[\da-f]{2}-([\da-f]{32})-/.exec(parent ?? '')?.[1];
-
 // At one instant the move comes first, then what it asks of others, then what they did.
 const rank: Record<Chapter, number> = { move: 0, message: 1, ledger: 2 };
 
 export function story(moves: OrderMove[], messages: Message[], movements: Movement[]): Entry[] {
+  // A move stores no trace of its own; the messages written with it do, and they are of the same call.
+  const traceAt = new Map(messages.map((message) => [message.order_version, message.trace_id ?? undefined]));
   const entries: Entry[] = [
     ...moves.map((move): Entry => ({
       key: `move:${move.version}`,
       at: move.at,
       chapter: 'move',
-      trace: 'trace_id' in move && typeof move.trace_id === 'string' ? move.trace_id : undefined,
+      trace: traceAt.get(move.version),
       move,
     })),
-    ...messages.map((message): Entry => ({ key: `message:${message.message_id}`, at: message.at, chapter: 'message', trace: traceOf(message.trace), message })),
+    ...messages.map((message): Entry => ({ key: `message:${message.message_id}`, at: message.at, chapter: 'message', trace: message.trace_id ?? undefined, message })),
     ...movements.map((movement, index): Entry => ({ key: `ledger:${movement.reference}:${movement.product_id}:${movement.kind}:${index}`, at: movement.at, chapter: 'ledger', trace: undefined, movement })),
   ];
   return entries.sort((a, b) => Date.parse(a.at) - Date.parse(b.at) || rank[a.chapter] - rank[b.chapter]);

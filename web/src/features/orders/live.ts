@@ -27,6 +27,7 @@ export function useOrderStream(user: string | null) {
       {
         order: noteOrder,
         state: (state) => useLive.setState({ state }),
+        beginAnew: () => useLive.setState({ orders: new Map() }),
         // What happened before the stream was open, or while it was away, is read.
         caughtUp: () => {
           void queries.invalidateQueries({ queryKey: ['orders'] });

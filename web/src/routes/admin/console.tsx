@@ -11,8 +11,8 @@ import { useText } from '@/i18n';
 import { useNotices } from '@/ui/notices';
 import { problemWords } from '@/ui/problem-note';
 
-const pages = ['orders', 'stock', 'letters', 'products', 'books', 'system'] as const;
-const paths = { orders: 'orders', stock: 'stock', letters: 'dead-letters', products: 'products', books: 'books', system: 'system' } as const;
+const pages = ['orders', 'stock', 'letters', 'products', 'books', 'actions', 'system'] as const;
+const paths = { orders: 'orders', stock: 'stock', letters: 'dead-letters', products: 'products', books: 'books', actions: 'actions', system: 'system' } as const;
 
 /** A token that ran out closes the console wherever it is noticed. */
 function useExpiry() {

@@ -4,7 +4,6 @@ import { useState } from 'react';
 import { Link } from 'react-router';
 import type { DeadLetter } from '@/api/client';
 import { useDeadLetters, useOperatorName, useSettleLetters } from '@/features/admin/queries';
-import { traceOf } from '@/features/admin/story';
 import { useText } from '@/i18n';
 import { Copyable } from '@/ui/copyable';
 import { Dialog, Question } from '@/ui/dialog';
@@ -93,7 +92,7 @@ export function Component() {
               <dt>{t('col.consumer')}</dt><dd>{read.consumer}</dd>
               <dt>{t('col.tries')}</dt><dd>{read.tries}</dd>
               <dt>{t('col.message')}</dt><dd className="mono">{read.message.message_id}</dd>
-              {traceOf(read.message.trace) && <><dt>{t('aorder.trace')}</dt><dd><Copyable text={traceOf(read.message.trace) ?? ''} /></dd></>}
+              {read.message.trace_id && <><dt>{t('aorder.trace')}</dt><dd><Copyable text={read.message.trace_id} /></dd></>}
             </dl>
             <pre className="payload-box" tabIndex={0}>{JSON.stringify(read.message.payload, null, 2)}</pre>
             <footer className="dialog-foot">

@@ -11,6 +11,7 @@ import { Question } from '@/ui/dialog';
 import { Grid } from '@/ui/grid';
 import { BackIcon } from '@/ui/icons';
 import { useNotices } from '@/ui/notices';
+import { Pager } from '@/ui/pager';
 import { ProblemNote } from '@/ui/problem-note';
 import { Empty, PageHead, Panel, Time, Waiting } from '@/ui/small';
 
@@ -54,7 +55,8 @@ function Ledger({ id }: { id: string }) {
   const { t, language } = useText();
   const { data: product } = useProduct(id);
   const { data: stock, error } = useStock(id);
-  const ledger = useMovements(id);
+  const [trail, setTrail] = useState<string[]>([]);
+  const ledger = useMovements(id, trail.at(-1) ?? '');
   const columns = [
     { title: t('col.time'), render: (row: Movement) => <Time at={row.at} detail="second" /> },
     { title: t('col.kind'), render: (row: Movement) => { const key = `kind.${row.kind}`; return isKey(key) ? t(key) : row.kind; } },
@@ -62,7 +64,7 @@ function Ledger({ id }: { id: string }) {
     { title: t('col.reference'), render: (row: Movement) => (/^\d{10,}$/.test(row.reference) ? <Link className="mono" to={`/admin/orders/${row.reference}`}>{row.reference}</Link> : <span className="mono">{row.reference}</span>) },
     { title: t('col.actor'), render: (row: Movement) => row.actor },
   ];
-  const numbered = (ledger.data ?? []).map((row, index) => ({ ...row, key: String(index) }));
+  const numbered = (ledger.data?.movements ?? []).map((row, index) => ({ ...row, key: String(index) }));
   const holds = stock && stock.received - stock.written_off === stock.free + stock.held + stock.sold;
   const figures = ['free', 'held', 'sold', 'received', 'written_off'] as const;
   return (
@@ -81,6 +83,7 @@ function Ledger({ id }: { id: string }) {
       <Panel title={t('stock.ledger')}>
         {ledger.error && <ProblemNote error={ledger.error} />}
         <Grid rows={numbered} rowKey="key" label={t('stock.ledger')} columns={columns} empty={<Empty title={t('stock.ledger_none')} />} />
+        <Pager trail={trail} next={ledger.data?.next_page_token ?? ''} onGo={setTrail} />
       </Panel>
     </main>
   );

@@ -1,29 +1,27 @@
 // How the node is doing: /admin/system
 import { Button, Input } from 'antd';
 import { useState } from 'react';
-import type { OperatorAction, SystemReport } from '@/api/shapes';
-import { useActions, useOperatorName, useRebuild, useSystem } from '@/features/admin/queries';
-import { useText } from '@/i18n';
-import { count, duration } from '@/i18n/format';
+import type { SystemReport } from '@/api/shapes';
+import { useOperatorName, useRebuild, useSystem } from '@/features/admin/queries';
+import { isKey, useText } from '@/i18n';
+import { count, duration, milliseconds } from '@/i18n/format';
 import { Question } from '@/ui/dialog';
 import { Grid } from '@/ui/grid';
 import { useNotices } from '@/ui/notices';
 import { ProblemNote } from '@/ui/problem-note';
-import { Empty, PageHead, Panel, Time, Waiting } from '@/ui/small';
+import { PageHead, Panel, Time, Waiting } from '@/ui/small';
 
 export function Component() {
   const { t, language } = useText();
   const { data: system, error } = useSystem();
   return (
     <main className="page">
-      <PageHead title={t('system.title')}>{system && `${system.profile} · ${system.version} ${system.commit ?? ''}`}</PageHead>
+      <PageHead title={t('system.title')}>{system && <>{system.profile} · {system.version} {system.commit} · {t('system.started')} <Time at={system.started_at} detail="second" /></>}</PageHead>
       {error && <ProblemNote error={error} />}
       {!system && !error && <Waiting rows={8} />}
       {system && (
         <>
           <dl className="figures">
-            <div className="figure"><dt>{t('system.commit')}</dt><dd>{duration(system.disk.commit_ms_last, language)}</dd></div>
-            <div className="figure"><dt>{t('system.commit_len')}</dt><dd>{count(system.disk.commit_len_last, language)}</dd></div>
             <div className="figure"><dt>{t('system.holds')}</dt><dd>{count(system.holds, language)}</dd></div>
             <div className="figure"><dt>{t('system.streams')}</dt><dd>{count(system.streams, language)}</dd></div>
             <div className="figure"><dt>{t('system.letters')}</dt><dd>{count(system.dead_letters, language)}</dd></div>
@@ -31,11 +29,11 @@ export function Component() {
           <div className="two-columns">
             <Roles roles={system.roles} />
             <div className="board-stack">
+              <Disk disk={system.disk} />
               <Queues queues={system.queues} />
               <Projections projections={system.projections} />
             </div>
           </div>
-          <Actions />
           <Readings readings={system.readings} />
         </>
       )}
@@ -43,10 +41,28 @@ export function Component() {
   );
 }
 
+type Role = SystemReport['roles'][number];
+
+function RoleState({ role }: { role: Role }) {
+  const { t } = useText();
+  const key = `role.${role.state}`;
+  return (
+    <span className={`role-state role-${role.state}`}>
+      {isKey(key) ? t(key) : role.state}
+      {role.since && <span className="quiet"> {t('role.since')} <Time at={role.since} detail="second" /></span>}
+    </span>
+  );
+}
+
+function LastFailure({ role }: { role: Role }) {
+  const failure = role.last_failure;
+  if (!failure) return <span className="quiet">–</span>;
+  return <span className="cause"><Time at={failure.at} detail="second" /> <span className="mono">{failure.code}</span> {failure.cause}</span>;
+}
+
 function Roles({ roles }: Pick<SystemReport, 'roles'>) {
   const { t, language } = useText();
   const number = (value: number | null | undefined) => (value === null || value === undefined ? '–' : count(value, language));
-  type Role = SystemReport['roles'][number];
   return (
     <Panel title={t('system.roles')}>
       <Grid
@@ -54,12 +70,34 @@ function Roles({ roles }: Pick<SystemReport, 'roles'>) {
         rowKey="name"
         label={t('system.roles')}
         empty={t('common.none')}
+        rowClassName={(role) => (role.state === 'failing' ? 'row-gone' : '')}
         columns={[
           { title: t('col.name'), render: (role: Role) => role.name },
+          { title: t('col.state'), render: (role: Role) => <RoleState role={role} /> },
           { title: t('col.lag'), align: 'right' as const, render: (role: Role) => number(role.lag) },
           { title: t('col.waiting'), align: 'right' as const, render: (role: Role) => number(role.waiting) },
+          { title: t('col.last_failure'), render: (role: Role) => <LastFailure role={role} /> },
         ]}
       />
+    </Panel>
+  );
+}
+
+function Disk({ disk }: Pick<SystemReport, 'disk'>) {
+  const { t, language } = useText();
+  const measured = [
+    ['p50', disk.commit_ms_p50],
+    ['p95', disk.commit_ms_p95],
+    ['p99', disk.commit_ms_p99],
+    [t('system.disk_max'), disk.commit_ms_max],
+  ] as const;
+  return (
+    <Panel title={t('system.disk')}>
+      <p className="quiet panel-explain">{t('system.disk_explain', { count: count(disk.commits_measured, language) })}</p>
+      <ul className="fact-lines">
+        {measured.map(([name, ms]) => <li key={name}><span>{name}</span><span className="money">{milliseconds(ms, language)}</span></li>)}
+        <li><span>{t('system.commit_len')}</span><span className="money">{count(disk.commit_len_last, language)}</span></li>
+      </ul>
     </Panel>
   );
 }
@@ -112,29 +150,6 @@ function Projections({ projections }: Pick<SystemReport, 'projections'>) {
             onSettled: () => setAsking(false),
           })
         }
-      />
-    </Panel>
-  );
-}
-
-function Actions() {
-  const { t } = useText();
-  const { data, error } = useActions();
-  if (!data) return error ? <ProblemNote error={error} /> : null;
-  const rows = data.actions.map((action, index) => ({ ...action, key: String(index) }));
-  return (
-    <Panel title={t('system.actions')} className="below">
-      <Grid
-        rows={rows}
-        rowKey="key"
-        label={t('system.actions')}
-        empty={<Empty title={t('system.actions_none')} />}
-        columns={[
-          { title: t('col.time'), render: (row: OperatorAction) => <Time at={row.at} detail="second" /> },
-          { title: t('col.actor'), render: (row: OperatorAction) => row.actor },
-          { title: t('col.action'), render: (row: OperatorAction) => <span className="mono">{row.action}</span> },
-          { title: t('col.target'), render: (row: OperatorAction) => <span className="mono">{row.target}</span> },
-        ]}
       />
     </Panel>
   );

@@ -133,12 +133,13 @@ pub fn addresses(servers: &Servers, prefix: &str, shards: usize) -> Addresses {
         identity: other("identity"),
         payment: other("payment"),
         shipping: other("shipping"),
+        statistics: other("statistics"),
     }
 }
 
 fn all_of(addresses: &Addresses) -> Vec<&String> {
-    let Addresses { shards, inventory, catalog, identity, payment, shipping } = addresses;
-    shards.iter().chain([inventory, catalog, identity, payment, shipping]).collect()
+    let Addresses { shards, inventory, catalog, identity, payment, shipping, statistics } = addresses;
+    shards.iter().chain([inventory, catalog, identity, payment, shipping, statistics]).collect()
 }
 
 /// Runs a statement about each database, on its server. `{}` stands for its name.
@@ -235,10 +236,12 @@ pub async fn ports_with(options: Options) -> Ports {
         outbox: engines.outbox.clone(),
         ledger: engines.ledger.clone(),
         inbox: engines.inbox.clone(),
+        actions: engines.actions.clone(),
         catalog: engines.catalog.clone(),
         identities: engines.identities.clone(),
         payments: engines.payments.clone(),
         shipments: engines.shipments.clone(),
+        statistics: engines.statistics.clone(),
         ..sim.ports(1, sim.clock(), sim.gate())
     }
 }

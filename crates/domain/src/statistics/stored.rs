@@ -3,14 +3,14 @@
 //! Numbers are written seven bits a byte, small ones first; minutes and amounts that may be negative are folded so that
 //! small ones stay short. An unsold order takes about ten bytes, one of two lines about twenty-five.
 
-use doos_domain::ids::ProductId;
-use doos_domain::money::Currency;
-use doos_domain::order::Status;
-use doos_domain::statistics::{Contribution, Refunded, Sale, SoldLine};
+use super::{Contribution, Refunded, Sale, SoldLine};
+use crate::ids::ProductId;
+use crate::money::Currency;
+use crate::order::Status;
 
 const FORM: u64 = 1;
 
-pub(super) fn to_bytes(counted: &Contribution) -> Vec<u8> {
+pub fn contribution_to_bytes(counted: &Contribution) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(32);
     put(&mut bytes, FORM);
     put(&mut bytes, u64::from(counted.version));
@@ -41,7 +41,7 @@ pub(super) fn to_bytes(counted: &Contribution) -> Vec<u8> {
 }
 
 /// `None` if these bytes are not a contribution.
-pub(super) fn from_bytes(bytes: &[u8]) -> Option<Contribution> {
+pub fn contribution_from_bytes(bytes: &[u8]) -> Option<Contribution> {
     let rest = &mut &bytes[..];
     if take(rest)? != FORM {
         return None;
@@ -139,9 +139,9 @@ mod tests {
     proptest! {
         #[test]
         fn bytes_give_back_what_they_were_made_of(counted in contribution()) {
-            let bytes = to_bytes(&counted);
-            prop_assert_eq!(from_bytes(&bytes), Some(counted));
-            prop_assert_eq!(from_bytes(&bytes[..bytes.len() - 1]), None, "cut short");
+            let bytes = contribution_to_bytes(&counted);
+            prop_assert_eq!(contribution_from_bytes(&bytes), Some(counted));
+            prop_assert_eq!(contribution_from_bytes(&bytes[..bytes.len() - 1]), None, "cut short");
         }
     }
 
@@ -157,7 +157,7 @@ mod tests {
             sale: Some(Sale { minute: 29_900_002, amount_minor: 39_996, lines: vec![line(101), line(102)] }),
             refunds: Vec::new(),
         };
-        assert!(to_bytes(&counted).len() <= 28, "{}", to_bytes(&counted).len());
-        assert!(to_bytes(&Contribution { sale: None, ..counted }).len() <= 12);
+        assert!(contribution_to_bytes(&counted).len() <= 28, "{}", contribution_to_bytes(&counted).len());
+        assert!(contribution_to_bytes(&Contribution { sale: None, ..counted }).len() <= 12);
     }
 }
