@@ -5,6 +5,8 @@ use doos_node::token::TTL_S;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::commands::bench::Bench;
+
 #[derive(Parser)]
 #[command(
     name = "doos",
@@ -72,6 +74,11 @@ pub enum Command {
     },
     /// Copy a running or stopped system into an empty directory; start from the copy to restore
     Backup { dir: PathBuf },
+    /// The tables of a cluster's databases
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// Measure this system next to its yardsticks, and check its books afterwards
+    Bench(Box<Bench>),
     /// Dead letters: messages that could not be handled
     #[command(subcommand)]
     Dlq(Dlq),
@@ -124,6 +131,16 @@ pub struct Token {
     /// How long it is valid, 1 to 31536000 seconds (365 days); by default auth.token_ttl_s
     #[arg(long, visible_alias = "ttl", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(TTL_S))]
     pub ttl_s: Option<u64>,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+pub enum Migrate {
+    /// What `up` would do; exit 1 if there is something to do
+    Plan,
+    /// Make missing databases, bring all of them up to date, deal out the buckets of a new cluster
+    Up,
+    /// Where every database stands; exit 1 unless all are up to date
+    Status,
 }
 
 #[derive(Subcommand)]

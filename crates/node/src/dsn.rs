@@ -2,7 +2,7 @@
 //!
 //! The password never appears in `Debug`, `Display` or a serialised configuration.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -42,6 +42,26 @@ impl TryFrom<String> for Dsn {
     }
 }
 
+impl Dsn {
+    /// As the drivers take it. It holds the password.
+    pub fn url(&self) -> String {
+        let (user, password) = (encoded(&self.user), encoded(self.password.expose_secret()));
+        format!("mysql://{user}:{password}@{}:{}/{}", self.host, self.port, encoded(&self.database))
+    }
+}
+
+/// Everything but letters, digits and a few signs, percent-encoded.
+fn encoded(text: &str) -> String {
+    let mut url = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(byte)),
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    url
+}
+
 impl fmt::Display for Dsn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:***@tcp({}:{})/{}", self.user, self.host, self.port, self.database)
@@ -57,7 +77,6 @@ impl From<Dsn> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret;
 
     #[test]
     fn the_form_of_the_source_documents_is_read() {
@@ -66,6 +85,12 @@ mod tests {
         assert_eq!((dsn.database.as_str(), dsn.password.expose_secret()), ("doos_order_1", "p@ss:w"));
         assert_eq!(dsn.to_string(), "root:***@tcp(localhost:3307)/doos_order_1");
         assert!(!format!("{dsn:?}").contains("p@ss"));
+    }
+
+    #[test]
+    fn an_address_for_the_driver_keeps_every_sign_of_the_password() {
+        let dsn = Dsn::try_from("doos:a@b/c:d%?#ü@tcp(db-1:3307)/doos_order_1".to_owned()).unwrap();
+        assert_eq!(dsn.url(), "mysql://doos:a%40b%2Fc%3Ad%25%3F%23%C3%BC@db-1:3307/doos_order_1");
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! Hands the gateway what it needs of this node: listeners, secrets, checks, numbers, the audit.
 
 use anyhow::{Context, Result};
-use doos_adapter_embedded::Store;
 use doos_app::App;
 use doos_domain::message::Consumer;
-use doos_gateway::{Build, Extra, Gateway, GaugeSample, Listeners};
+use doos_gateway::{AuditView, Build, Extra, Gateway, GaugeSample, Listeners, Repair, RepairCall, RepairView};
 use opentelemetry::trace::TraceContextExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,8 +12,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::audit;
+use crate::audit::{self, Repairer};
 use crate::config::Config;
+use crate::engines::Engines;
 use crate::secrets::Secrets;
 use crate::telemetry;
 
@@ -39,29 +39,31 @@ impl Serving {
 pub async fn serve(
     config: &Config,
     app: &Arc<App>,
-    store: &Store,
+    engines: &Arc<dyn Engines>,
     secrets: &Secrets,
     main: TcpListener,
 ) -> Result<Serving> {
     let stop = CancellationToken::new();
-    if !config.roles.is_empty() && !config.roles.iter().any(|role| role == "gateway") {
-        return Ok(Serving { stop, served: None });
-    }
-    let mut listeners = Listeners { main: vec![main], ..Listeners::default() };
+    let takes_calls = config.roles.is_empty() || config.roles.iter().any(|role| role == "gateway");
+    // Every node can be asked how it does; only a gateway takes orders.
+    let mut listeners = match takes_calls {
+        true => Listeners { main: vec![main], ..Listeners::default() },
+        false => Listeners { operations: vec![main], ..Listeners::default() },
+    };
     let ip = config.listen.ip();
     for (port, list) in [
         (config.server.http_port, &mut listeners.main),
         (config.server.grpc_port, &mut listeners.grpc),
         (config.server.admin_port, &mut listeners.operations),
     ] {
-        if port != 0 && port != config.listen.port() {
+        if takes_calls && port != 0 && port != config.listen.port() {
             let address = SocketAddr::new(ip, port);
             list.push(TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?);
         }
     }
     let options = config.gateway_options();
     let keys = doos_gateway::Secrets { token_key: secrets.token.clone(), callback_key: secrets.callback.clone() };
-    let gateway = Gateway::new(Arc::clone(app), options, keys, extra(config, app, store))?;
+    let gateway = Gateway::new(Arc::clone(app), options, keys, extra(config, app, engines))?;
     let shutdown = stop.clone();
     let served = tokio::spawn(async move {
         let drained = gateway.serve(listeners, shutdown).await;
@@ -70,38 +72,71 @@ pub async fn serve(
     Ok(Serving { stop, served: Some(served) })
 }
 
-fn extra(config: &Config, app: &Arc<App>, store: &Store) -> Extra {
+fn extra(config: &Config, app: &Arc<App>, engines: &Arc<dyn Engines>) -> Extra {
     let readiness = {
-        let store = store.clone();
+        let engines = Arc::clone(engines);
         Arc::new(move || {
-            let stopped = store.stopped().map(|cause| format!("the store has stopped: {cause}"));
-            let hindered = || store.hindrance().map(|cause| format!("the store takes no orders just now: {cause}"));
-            let ready = stopped.or_else(hindered).map_or(Ok(()), Err);
+            let ready = engines.readiness();
             Box::pin(async { ready }) as futures::future::BoxFuture<'static, Result<(), String>>
         })
     };
     let gauges = {
-        let (app, store) = (Arc::clone(app), store.clone());
+        let (app, engines) = (Arc::clone(app), Arc::clone(engines));
         Arc::new(move || {
-            let (app, store) = (Arc::clone(&app), store.clone());
-            Box::pin(async move { readings(&app, &store).await })
+            let (app, engines) = (Arc::clone(&app), Arc::clone(&engines));
+            Box::pin(async move { readings(&app, engines.as_ref()).await })
                 as futures::future::BoxFuture<'static, Vec<GaugeSample>>
         })
     };
     let audit = {
-        let data_dir = config.data_dir.clone();
+        let engines = Arc::clone(engines);
         Arc::new(move || {
-            let data_dir = data_dir.clone();
+            let engines = Arc::clone(&engines);
             Box::pin(async move {
-                let report = tokio::task::spawn_blocking(move || audit::beside_server(&data_dir)).await;
-                let report = report.map_err(|error| error.to_string())?.map_err(|error| format!("{error:#}"))?;
-                serde_json::to_value(report).map_err(|error| error.to_string())
-            }) as futures::future::BoxFuture<'static, Result<serde_json::Value, String>>
+                let report = engines.audit().await.map_err(|error| format!("{error:#}"))?;
+                Ok(report.into())
+            }) as futures::future::BoxFuture<'static, Result<AuditView, String>>
         })
     };
+    let repair = repair_hook(app, engines);
     let exports = !config.tracing.otlp_endpoint.is_empty();
     let build = Build { version: env!("CARGO_PKG_VERSION").to_owned(), ..Build::default() };
-    Extra { readiness, gauges, audit, roles: crate::start::role_names(config), span: exports.then(span_hook), build }
+    Extra {
+        readiness,
+        gauges,
+        audit,
+        repair,
+        roles: crate::start::role_names(config),
+        span: exports.then(span_hook),
+        build,
+    }
+}
+
+/// Plans from an audit; if confirmed, does each step and audits again.
+fn repair_hook(app: &Arc<App>, engines: &Arc<dyn Engines>) -> Repair {
+    let (app, engines) = (Arc::clone(app), Arc::clone(engines));
+    Arc::new(move |call| {
+        let (app, engines) = (Arc::clone(&app), Arc::clone(&engines));
+        Box::pin(async move { repair(&app, &engines, call).await.map_err(|error| format!("{error:#}")) })
+    })
+}
+
+async fn repair(app: &App, engines: &Arc<dyn Engines>, call: RepairCall) -> Result<RepairView> {
+    let report = engines.audit().await?;
+    let plan = audit::plan(&report);
+    if !call.confirm {
+        return Ok(RepairView { confirmed: false, steps: audit::told(&plan), report: report.into() });
+    }
+    let ports = &app.ports;
+    let repairer = Repairer {
+        ledger: &*ports.ledger,
+        orders: &*ports.orders,
+        gate: Some(&*ports.gate),
+        evidence: engines.as_ref(),
+        actor: &call.actor,
+    };
+    let steps = repairer.run(&plan, ports.clock.now()).await;
+    Ok(RepairView { confirmed: true, steps, report: engines.audit().await?.into() })
 }
 
 /// Gives a request's span its parent, and tells the trace under which our work goes on.
@@ -118,17 +153,12 @@ fn span_hook() -> doos_gateway::SpanHook {
 }
 
 /// Depth, age and size of every queue that the application itself does not know.
-async fn readings(app: &App, store: &Store) -> Vec<GaugeSample> {
-    let mut readings = Vec::new();
+async fn readings(app: &App, engines: &dyn Engines) -> Vec<GaugeSample> {
+    let mut readings = engines.gauges();
     let mut add = |name: &str, help: &str, labels: &[(&str, &str)], value: f64| {
         let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         readings.push(GaugeSample { name: name.to_owned(), help: help.to_owned(), labels, value });
     };
-    let depths = store.depths();
-    add("doos_journal_queue", "Units waiting for the journal", &[], depths.queued as f64);
-    add("doos_tail_orders", "Orders not folded into the database yet", &[], depths.tail_orders as f64);
-    add("doos_tail_bytes", "Journal not folded yet", &[], depths.tail_bytes as f64);
-    add("doos_journal_bytes", "Journal kept", &[], (depths.journal_end - depths.journal_oldest) as f64);
     for consumer in Consumer::ALL {
         let labels = [("consumer", consumer.name())];
         if let Ok(lag) = app.ports.bus.lag(consumer).await {
@@ -142,6 +172,8 @@ async fn readings(app: &App, store: &Store) -> Vec<GaugeSample> {
         let labels = [("projection", lag.name)];
         add("doos_projection_lag_ms", "Age of the oldest change that a read model lacks", &labels, lag.lag_ms as f64);
         let filling = f64::from(u8::from(lag.is_walking));
+        let away = f64::from(u8::from(lag.is_away));
+        add("doos_projection_away", "Whether a read model cannot be asked", &labels, away);
         add("doos_projection_filling", "Whether a read model has begun anew and lacks orders", &labels, filling);
     }
     if let Ok(parked) = app.ports.inbox.dead_letter_count().await {

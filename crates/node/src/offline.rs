@@ -2,6 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use doos_adapter_embedded::{Layout, Running, Store};
+use doos_app::Principal;
+use doos_app::actions::{Asked, Plan};
+use doos_domain::action::Deed;
 use doos_domain::ids::MessageId;
 use doos_journal::{Disk as _, RealDisk};
 use doos_ports::clock::Clock;
@@ -166,7 +169,7 @@ impl Letters {
                     next_at: SystemClock::start().now(),
                     cause: "replayed from the command line".to_owned(),
                 };
-                settle(running, &letter, vec![waiting]).await
+                settle(running, &letter, Deed::ReplayDeadLetter, vec![waiting]).await
             }
         }
     }
@@ -176,7 +179,7 @@ impl Letters {
             Self::Server { .. } => self.ask("POST", &path_of(id, ":discard")).await,
             Self::Store(running) => {
                 let letter = find(running, id).await?;
-                settle(running, &letter, Vec::new()).await
+                settle(running, &letter, Deed::DiscardDeadLetter, Vec::new()).await
             }
         }
     }
@@ -209,11 +212,25 @@ async fn find(running: &Running, id: &str) -> Result<DeadLetter> {
     letter.with_context(|| format!("there is no dead letter `{id}`"))
 }
 
-async fn settle(running: &Running, letter: &DeadLetter, wait: Vec<Waiting>) -> Result<Value> {
+/// Does what an operator asked for on the command line, written down like everything that operators do.
+pub(crate) async fn recorded<T>(
+    store: &Store,
+    deed: Deed,
+    subject: &str,
+    work: impl Future<Output = doos_app::Result<T>>,
+) -> doos_app::Result<T> {
+    let asked = Asked::from(Principal::Operator("command-line".to_owned()));
+    let (log, clock) = (store.actions(), SystemClock::start());
+    doos_app::actions::recorded(&*log, &clock, &asked, Plan::new(deed, subject), work).await
+}
+
+async fn settle(running: &Running, letter: &DeadLetter, deed: Deed, wait: Vec<Waiting>) -> Result<Value> {
     let mut progress = Progress::new(letter.consumer);
     progress.settled.push(letter.message.id.clone());
     progress.wait = wait;
-    running.store.inbox().store(progress).await?;
+    let inbox = running.store.inbox();
+    let storing = async { Ok(inbox.store(progress).await?) };
+    recorded(&running.store, deed, letter.message.id.as_str(), storing).await?;
     Ok(serde_json::to_value(letter)?)
 }
 

@@ -63,6 +63,6 @@ async fn receive_once(app: &App, id: ProductId, quantity: u32) -> Result<()> {
     }
     let seeder = Principal::Service("seed".to_owned());
     let received = Adjustment::Receive { quantity };
-    app.adjust_stock(&seeder, id, received, Some(reference), None, |_, _| String::new()).await?;
+    app.adjust_stock(&seeder.into(), id, received, Some(reference), None, |_, _| String::new()).await?;
     Ok(())
 }

@@ -1,9 +1,7 @@
 //! Starting, running and ending a node.
 
 use anyhow::{Context, Result};
-use doos_adapter_embedded::{MemoryGate, Projections, Running, Store};
 use doos_app::App;
-use doos_ports::Ports;
 use doos_ports::clock::Clock;
 use std::fs;
 use std::net::SocketAddr;
@@ -16,8 +14,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::callbacks::HttpSink;
-use crate::clock::{SystemClock, ids_ahead_ms};
+use crate::clock::SystemClock;
 use crate::config::{Config, Profile};
+use crate::engines::{self, Engines, Surroundings};
 use crate::secrets::Secrets;
 use crate::server_file::ServerFile;
 use crate::standins::{self, CarrierDesk, Provider};
@@ -26,7 +25,7 @@ use crate::{doctor, gateway, seed};
 pub struct Node {
     config: Config,
     listen: SocketAddr,
-    store: Running,
+    engines: Arc<dyn Engines>,
     app: Arc<App>,
     gateway: gateway::Serving,
     /// Ends the roles.
@@ -52,13 +51,16 @@ impl Node {
             .with_context(|| format!("cannot listen on {}; choose another address with --listen", config.listen))?;
         let listen = listener.local_addr()?;
 
-        let store = open_store(&config).await?;
-        warn_of_ids_ahead(&store.store, clock.as_ref())?;
+        let engines = engines::open(&config, &clock, &mut beside).await?;
         let provider = Arc::new(Provider::default());
         let carrier = Arc::new(CarrierDesk::default());
-        let projections = open_projections(&config).await?;
-        let ports = ports(&store.store, projections, Arc::clone(&clock), Arc::clone(&provider), Arc::clone(&carrier));
-        let (app, loops) = App::start(ports, config.limits.clone()).await?;
+        let surroundings = Surroundings {
+            clock: Arc::clone(&clock),
+            provider: Arc::clone(&provider) as _,
+            carrier: Arc::clone(&carrier) as _,
+        };
+        let limits = doos_app::Options { worker: engines.worker(), ..config.limits.clone() };
+        let (app, loops) = App::start(engines.ports(surroundings), limits).await?;
         for flusher in loops {
             beside.spawn(flusher.run);
         }
@@ -70,24 +72,23 @@ impl Node {
         } else {
             app.catalog.all().len()
         };
-        let held = app.rebuild_gate().await?;
-        tracing::info!(holds = held, products, "the stock gate is rebuilt");
+        engines.join(&app, &secrets, &mut beside).await?;
 
         let outside = config.data_dir.join("outside");
         fs::create_dir_all(&outside).context("the stand-ins' directory")?;
         let options = standins::provider_options(&config, secrets.callback.clone());
-        let sink = HttpSink { target: listen };
+        let sink = HttpSink { target: config.payment.callback_to.unwrap_or(listen) };
         beside.spawn(standins::run_provider(provider, options, Arc::clone(&clock), outside.clone(), sink));
         beside.spawn(standins::run_carrier(carrier, standins::carrier_options(&config), Arc::clone(&clock), outside));
 
         let stop_roles = CancellationToken::new();
         let roles = start_roles(&config, &app, &clock, &stop_roles);
-        let gateway = gateway::serve(&config, &app, &store.store, &secrets, listener).await?;
+        let gateway = gateway::serve(&config, &app, &engines, &secrets, listener).await?;
         // Before anybody can know where it runs, so that whoever does can stop it in good order.
         let signals = Signals::catch().context("cannot listen for signals")?;
         ServerFile::write(&config.data_dir, listen).context("server.json in the data directory")?;
         tracing::info!(listen = %listen, data_dir = %config.data_dir.display(), "ready");
-        Ok(Self { config, listen, store, app, gateway, stop_roles, roles, beside, products, signals })
+        Ok(Self { config, listen, engines, app, gateway, stop_roles, roles, beside, products, signals })
     }
 
     /// What a person wants to know first. `bare`: with everything for a first visit.
@@ -143,7 +144,7 @@ impl Node {
     pub async fn run_until_told(mut self) -> Result<()> {
         let stopped = tokio::select! {
             signal = self.signals.next() => { tracing::info!(signal, "stopping"); None }
-            cause = self.store.store.until_stopped() => Some(cause),
+            cause = self.engines.until_stopped() => Some(cause),
         };
         self.stop().await;
         match stopped {
@@ -165,11 +166,7 @@ impl Node {
         self.roles.shutdown().await;
         self.beside.shutdown().await;
         drop(self.app);
-        let store = self.store;
-        // Draining the journal blocks; it must not hold up the runtime's threads.
-        if tokio::task::spawn_blocking(move || store.stop()).await.is_err() {
-            tracing::error!("the store's threads could not be ended");
-        }
+        self.engines.stop().await;
         ServerFile::remove(&self.config.data_dir);
         tracing::info!("stopped");
     }
@@ -180,71 +177,6 @@ fn prepare_directory(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot make the data directory {}", dir.display()))?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
         .with_context(|| format!("cannot restrict the data directory {}", dir.display()))
-}
-
-async fn open_store(config: &Config) -> Result<Running> {
-    let (dir, options) = (config.data_dir.clone(), config.store);
-    let parts = tokio::task::spawn_blocking(move || Store::open_dir(&dir, options)).await?;
-    let parts = parts.map_err(|error| {
-        let full =
-            if error.may_pass() { "; is the disk full? Nothing is lost: free some space and start again" } else { "" };
-        anyhow::Error::new(error).context(format!("cannot open the store in {}{full}", config.data_dir.display()))
-    })?;
-    if let Some(cut) = &parts.recovery.cut {
-        tracing::warn!(cut = ?cut, "an unfinished last group was cut; nobody had been told of it");
-    }
-    if let Some(loss) = &parts.recovery.loss {
-        tracing::error!(loss = ?loss, "damage was cut away, and what lay behind it is lost, as accepted");
-        // They may hold what the store has lost; they are filled again from what it has.
-        Projections::forget(&config.data_dir)?;
-    }
-    Ok(parts.spawn()?)
-}
-
-/// Nothing breaks, but whoever set the clock wrong should know: ids then tell a time that has not come.
-fn warn_of_ids_ahead(store: &Store, clock: &dyn Clock) -> Result<()> {
-    if let Some(ahead_ms) = ids_ahead_ms(store.id_mark().context("cannot read the marks of order ids")?, clock.now()) {
-        tracing::error!(
-            ahead_ms,
-            "order ids were issued far ahead of the clock: it was wrong at an earlier start, or it is wrong now; \
-             see `doos doctor`"
-        );
-    }
-    Ok(())
-}
-
-async fn open_projections(config: &Config) -> Result<Projections> {
-    let (dir, options) = (config.data_dir.clone(), config.projections);
-    let opened = tokio::task::spawn_blocking(move || Projections::open(&dir, options)).await?;
-    opened.with_context(|| format!("cannot open statistics and search in {}", config.data_dir.display()))
-}
-
-fn ports(
-    store: &Store,
-    projections: Projections,
-    clock: Arc<dyn Clock>,
-    provider: Arc<Provider>,
-    carrier: Arc<CarrierDesk>,
-) -> Ports {
-    Ports {
-        clock,
-        id_marks: store.id_marks(),
-        orders: store.orders(),
-        outbox: store.outbox(),
-        ledger: store.ledger(),
-        gate: Arc::new(MemoryGate::default()),
-        bus: store.bus(),
-        inbox: store.inbox(),
-        feed: store.feed(),
-        catalog: store.catalog(),
-        identities: store.identities(),
-        payments: store.payments(),
-        shipments: store.shipments(),
-        statistics: projections.statistics,
-        search: projections.search,
-        provider,
-        carrier,
-    }
 }
 
 /// The roles that this node runs.

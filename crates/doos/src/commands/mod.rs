@@ -1,5 +1,6 @@
 //! One function a command; each prints its own result and says how the process ends.
 
+pub mod bench;
 mod dlq;
 mod offline;
 mod serve;
@@ -21,6 +22,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Doctor) => offline::doctor(&load(global)?, global.output),
         Some(Command::Audit { repair }) => offline::audit(&load(global)?, repair, global.output),
         Some(Command::Backup { dir }) => offline::backup(&load(global)?, &dir, global.output),
+        Some(Command::Bench(bench)) => bench::bench(global, *bench),
+        Some(Command::Migrate(verb)) => offline::migrate(&load(global)?, verb, global.output),
         Some(Command::Dlq(verb)) => dlq::dlq(&load(global)?, verb, global.output),
         Some(Command::Journal(verb)) => offline::journal(&load(global)?, verb, global.output),
         Some(Command::Config(ConfigCommand::Print)) => {

@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result, bail};
 use doos_node::config::Loaded;
+use doos_node::migrate;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{Journal, Output, Token};
+use crate::cli::{Journal, Migrate, Output, Token};
 use crate::say;
 
 pub fn token(loaded: &Loaded, token: Token, output: Output) -> Result<ExitCode> {
@@ -45,6 +46,17 @@ pub fn backup(loaded: &Loaded, dir: &Path, output: Output) -> Result<ExitCode> {
     let words = format!("backed up to {} at journal position {cut}; start from it with --data-dir", dir.display());
     say::either(output, &json!({ "directory": dir, "position": cut }), words)?;
     Ok(ExitCode::SUCCESS)
+}
+
+pub fn migrate(loaded: &Loaded, verb: Migrate, output: Output) -> Result<ExitCode> {
+    let verb = match verb {
+        Migrate::Up => migrate::Verb::Up,
+        Migrate::Plan | Migrate::Status => migrate::Verb::Plan,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    let migration = runtime.block_on(migrate::run(&loaded.config, verb))?;
+    say::either(output, &migration, &migration)?;
+    Ok(if migration.is_done() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 pub fn journal(loaded: &Loaded, verb: Journal, output: Output) -> Result<ExitCode> {

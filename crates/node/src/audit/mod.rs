@@ -5,13 +5,21 @@
 //! so that the memory needed does not grow with the store. Beside a running server the cut is what it has folded, and that is
 //! waited for until nothing acknowledged before the audit is left out.
 //!
-//! What must never happen: a repair without an entry, or beside a running server.
+//! What must never happen: a repair without an entry.
+
+mod cluster;
+mod repair;
+
+pub(crate) use cluster::of_cluster;
+pub(crate) use repair::{DirectoryEvidence, Evidence, Repairer, plan, told};
 
 use anyhow::{Context, Result, bail};
 use doos_adapter_embedded::{BookReader, Books, Store};
+use doos_domain::action::Deed;
 use doos_domain::audit::{self, Difference, MovementSums, OrderRecords};
 use doos_domain::ids::{OrderId, ProductId};
-use doos_domain::stock::{Book, Changes, Command, Movement, MovementKind, StockRow};
+use doos_domain::stock::{Movement, MovementKind, StockRow};
+use doos_gateway::{AuditView, DifferenceView, StepOutcome};
 use doos_ports::bus::Position;
 use doos_ports::clock::Clock;
 use serde::Serialize;
@@ -33,6 +41,7 @@ const REPORTED_MAX: usize = 1_000;
 
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
+    /// The journal's position that everything is of; 0 in a cluster, whose databases have no common instant.
     pub cut: u64,
     pub products: u64,
     pub orders: u64,
@@ -68,11 +77,12 @@ impl fmt::Display for Report {
         } else {
             format!("the books do not balance: {} differences", self.differences_found)
         };
-        write!(
-            f,
-            "{verdict} ({} orders, {} products, {} messages in flight, at journal position {})",
-            self.orders, self.products, self.messages_in_flight, self.cut
-        )
+        let (orders, products, in_flight) = (self.orders, self.products, self.messages_in_flight);
+        write!(f, "{verdict} ({orders} orders, {products} products, {in_flight} messages in flight")?;
+        if self.cut > 0 {
+            write!(f, ", at journal position {}", self.cut)?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -89,15 +99,18 @@ pub fn run(config: &Config) -> Result<Report> {
 pub fn beside_server(data_dir: &Path) -> Result<Report> {
     let books = Books::open(data_dir)?;
     let end = doos_adapter_embedded::journal_end(data_dir)?;
-    await_cut(&books, end)?;
+    await_cut(&books, end, None)?;
     Ok(books.read(examine)?)
 }
 
-/// Waits until the books have come to `end`, as long as they come nearer.
-fn await_cut(books: &Books, end: Position) -> Result<()> {
+/// Waits until the books have come to `end`, as long as they come nearer and for at most so many looks.
+fn await_cut(books: &Books, end: Position, looks_max: Option<u32>) -> Result<()> {
     let mut before = None;
     let mut looks_in_vain = 0;
-    loop {
+    for look in 0.. {
+        if looks_max.is_some_and(|most| look >= most) {
+            bail!("too much is going on: the books are behind the journal for too long. Try again later");
+        }
         let cut = books.read(|books| Ok(books.cut()))?;
         if cut >= end {
             return Ok(());
@@ -114,6 +127,7 @@ fn await_cut(books: &Books, end: Position) -> Result<()> {
         before = Some(cut);
         std::thread::sleep(LOOK_EVERY);
     }
+    Ok(())
 }
 
 fn examine(books: &dyn BookReader) -> Result<Report, doos_adapter_embedded::Error> {
@@ -143,7 +157,7 @@ fn stock(books: &dyn BookReader) -> Result<(Vec<StockRow>, Sums), doos_adapter_e
     let mut rows = Vec::new();
     books.stock_rows(&mut |row| rows.push(row))?;
     let mut sums = Sums::new();
-    books.movement_sums(&mut |product, kind, qty| sums.entry(product).or_default().add(kind, qty))?;
+    books.movement_sums(None, &mut |product, kind, qty| sums.entry(product).or_default().add(kind, qty))?;
     Ok((rows, sums))
 }
 
@@ -192,11 +206,14 @@ fn order_of(movement: &Movement) -> Option<OrderId> {
     }
 }
 
-/// Repairs what the ledger itself can prove, then audits again: a row that is not what its movements make it, and
-/// stock of a cancelled order that nothing will ever bring back.
+/// Repairs what the ledger itself can prove, then audits again. A running server repairs for itself; see
+/// [`Repairer`] for what holds.
 pub fn repair(config: &Config) -> Result<Report> {
     if !doos_adapter_embedded::fold_dir(&config.data_dir, config.store)? {
-        bail!("a server runs on this data directory; stop it first, so that nothing moves under the repair");
+        bail!(
+            "a server runs on this data directory and repairs for itself: in the console under Books, or by \
+             POST /v1/admin/audit:repair"
+        );
     }
     let before = beside_server(&config.data_dir)?;
     if before.balances() {
@@ -208,57 +225,52 @@ pub fn repair(config: &Config) -> Result<Report> {
     Ok(after)
 }
 
+/// Who repairs when nobody runs.
+const COMMAND_LINE: &str = "system:audit";
+
 async fn mend(config: &Config) -> Result<Vec<String>> {
-    let books = Books::open(&config.data_dir)?;
-    let (rows, sums) = books.read(stock)?;
-    let leaks = books.read(|books| leaks(books))?;
-    let now = SystemClock::start().now();
     let store = Store::open_dir(&config.data_dir, config.store)?.spawn()?;
-    let mut told = Vec::new();
-    for row in rows {
-        let made = sums.get(&row.product_id).map(|sums| sums.row(&row)).unwrap_or_else(|| row.clone());
-        if made == row || !made.balances() {
-            continue;
+    let evidence = DirectoryEvidence(config.data_dir.clone());
+    let (ledger, orders) = (store.store.ledger(), store.store.orders());
+    let repairer =
+        Repairer { ledger: &*ledger, orders: &*orders, gate: None, evidence: &evidence, actor: COMMAND_LINE };
+    let work = async {
+        let mut told = Vec::new();
+        loop {
+            // A report names no more than so many differences; what is left is met in the next round.
+            let report = beside_server(&config.data_dir).map_err(unavailable)?;
+            let steps = repairer.run(&plan(&report), SystemClock::start().now()).await;
+            let done = steps.iter().filter(|step| step.outcome == StepOutcome::Done);
+            let done: Vec<String> = done.map(|step| format!("{}: {}", step.subject, step.told)).collect();
+            if done.is_empty() {
+                return Ok(told);
+            }
+            told.extend(done);
         }
-        let entry = Movement {
-            reference: format!("audit-{}", now.as_millis()),
-            product_id: row.product_id,
-            kind: MovementKind::Repair,
-            // The row was wrong, not the supply: the entry records when it was put right, and moves nothing.
-            qty: 0,
-            at: now,
-            actor: "system:audit".to_owned(),
-        };
-        let fixed = StockRow { version: row.version + 1, ..made };
-        let changes = Changes { rows: vec![fixed.clone()], decisions: Vec::new(), movements: vec![entry] };
-        store.store.ledger().lock(vec![row.product_id], Vec::new()).await?.commit(changes, None, None).await?;
-        told.push(format!("product {}: {row:?} became {fixed:?}", row.product_id));
-    }
-    for (order, products) in leaks {
-        let transaction = store.store.ledger().lock(products, vec![order]).await?;
-        let mut book = Book::new(transaction.rows(), transaction.decisions());
-        book.decide(&Command::Release { order_id: order }, "system:audit", now);
-        transaction.commit(book.into_changes(), None, None).await?;
-        told.push(format!("order {order}: its stock was given back"));
-    }
+    };
+    let told = crate::offline::recorded(&store.store, Deed::RepairBooks, "", work).await;
     tokio::task::spawn_blocking(move || store.stop()).await?;
-    Ok(told)
+    Ok(told?)
 }
 
-/// Cancelled orders whose pieces are still sold to them and whose release is nowhere on its way.
-fn leaks(books: &dyn BookReader) -> Result<Vec<(OrderId, Vec<ProductId>)>, doos_adapter_embedded::Error> {
-    let mut leaks = Vec::new();
-    let mut orders = 0;
-    books.orders(&mut |_| orders += 1)?;
-    let portions = orders / PORTION + 1;
-    for portion in 0..portions {
-        for (id, records) in collect(books, |id| id.get() % portions == portion)? {
-            let found = audit::check_order(id, &records);
-            if found.iter().any(|difference| difference.rule == "cancelled_order_gives_its_stock_back") {
-                let lines = records.order.iter().flat_map(|order| &order.lines);
-                leaks.push((id, lines.map(|line| line.product_id).collect()));
-            }
+fn unavailable(error: anyhow::Error) -> doos_app::Error {
+    doos_app::Error::Unavailable { cause: format!("{error:#}") }
+}
+
+impl From<Report> for AuditView {
+    fn from(report: Report) -> Self {
+        let difference = |difference: Difference| DifferenceView {
+            subject: difference.subject.to_string(),
+            rule: difference.rule.to_owned(),
+            found: difference.found,
+        };
+        Self {
+            cut: report.cut,
+            products: report.products,
+            orders: report.orders,
+            messages_in_flight: report.messages_in_flight,
+            differences_found: report.differences_found,
+            differences: report.differences.into_iter().map(difference).collect(),
         }
     }
-    Ok(leaks)
 }

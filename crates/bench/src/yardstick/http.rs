@@ -1,34 +1,15 @@
-//! Yardsticks to measure DOOS against.
-//!
-//! `doos-bench bare` is a bare axum server that parses the body of an order and answers about the same bytes, with no
-//! storage behind it: the ceiling of the HTTP stack on this machine. `scripts/measure.sh` runs both side by side.
-//!
-//! What must never happen here: a load that does not end, or a listener off loopback.
+//! A bare axum server: answers a read with bytes given at the start, and an order by parsing its body and answering about
+//! the same bytes as ours. No storage, no checks, no limits: the ceiling of the HTTP stack on this machine.
 
-use anyhow::{Result, ensure};
-use axum::http::StatusCode;
+use anyhow::Result;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
-use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-
-#[derive(Parser)]
-#[command(name = "doos-bench", about = "Yardsticks to measure DOOS against")]
-struct Cli {
-    #[command(subcommand)]
-    yardstick: Yardstick,
-}
-
-#[derive(Subcommand)]
-enum Yardstick {
-    /// A bare server for `POST /v1/orders`, without storage
-    Bare {
-        #[arg(long)]
-        listen: SocketAddr,
-    },
-}
 
 #[derive(Deserialize)]
 struct Order {
@@ -75,12 +56,14 @@ async fn place(Json(order): Json<Order>) -> impl IntoResponse {
     (StatusCode::CREATED, Json(answer))
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let Yardstick::Bare { listen } = Cli::parse().yardstick;
-    ensure!(listen.ip().is_loopback(), "{listen} is not a loopback address");
-    let listener = tokio::net::TcpListener::bind(listen).await?;
-    println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, Router::new().route("/v1/orders", post(place))).await?;
+async fn read(State(answer): State<Bytes>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], answer)
+}
+
+/// Serves until it is killed.
+pub async fn serve(listen: SocketAddr, answer: Vec<u8>) -> Result<()> {
+    let listener = super::listen(listen).await?;
+    let routes = Router::new().route("/v1/orders", post(place)).route("/v1/orders/{id}", get(read));
+    axum::serve(listener, routes.with_state(Bytes::from(answer))).await?;
     Ok(())
 }

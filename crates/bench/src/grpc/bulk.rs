@@ -1,0 +1,75 @@
+//! One stream: sends orders as fast as they are taken, and matches the answers.
+
+use anyhow::{Context, Result};
+use doos_gateway::proto::order_v1::CreateOrdersRequest;
+use doos_gateway::proto::order_v1::create_orders_response::Outcome;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{Client, Shared, message_of};
+use crate::load::Tally;
+use crate::notes::{Acknowledged, Notes};
+
+/// Orders that lie ready to be sent.
+const READY_MAX: usize = 256;
+
+/// An order that was sent, and when.
+type Waiting = RefCell<HashMap<String, (Acknowledged, u64)>>;
+
+pub async fn drive(shared: &Shared, mut client: Client, seed: u64) -> Result<(Tally, Notes)> {
+    let (ready, stream) = mpsc::channel(READY_MAX);
+    let waiting = Waiting::default();
+    let answers = client.create_orders(shared.request(ReceiverStream::new(stream)));
+    let receive = async {
+        let mut answers = answers.await.context("the stream was refused")?.into_inner();
+        let (mut tally, mut notes) = (Tally::default(), Notes::default());
+        loop {
+            let answer = match answers.message().await {
+                Ok(Some(answer)) => answer,
+                Ok(None) => break,
+                Err(status) => {
+                    tally.unknown(format!("the stream broke: {:?}", status.code()));
+                    break;
+                }
+            };
+            tally.elapsed_ns = shared.clock.now_ns();
+            let Some((mut order, sent_ns)) = waiting.borrow_mut().remove(&answer.client_ref) else {
+                notes.faults.add(|| format!("an answer for {}, which is not waiting for one", answer.client_ref));
+                continue;
+            };
+            let latency_ns = tally.elapsed_ns - sent_ns;
+            match answer.outcome {
+                Some(Outcome::OrderId(order_id)) => {
+                    order.order_id = order_id as u64;
+                    shared.acknowledged(order, &mut notes);
+                    tally.done(latency_ns, latency_ns);
+                }
+                Some(Outcome::Problem(problem)) if problem.retryable => tally.shed(latency_ns, true),
+                Some(Outcome::Problem(problem)) => tally.failed(problem.code),
+                None => tally.failed("an answer without an outcome".to_owned()),
+            }
+        }
+        notes.unanswered += waiting.borrow().len() as u64;
+        Ok::<_, anyhow::Error>((tally, notes))
+    };
+    let send = async {
+        let mut random = fastrand::Rng::with_seed(seed);
+        while shared.is_open() {
+            let order = shared.next_order(&mut random);
+            let client_ref = order.user_id.to_string();
+            waiting.borrow_mut().insert(client_ref.clone(), (order, shared.clock.now_ns()));
+            let idempotency_key = String::new();
+            let element = CreateOrdersRequest { client_ref, idempotency_key, order: Some(message_of(order)) };
+            // Nobody reads any more: the stream has broken, and its receiver says so.
+            if ready.send(element).await.is_err() {
+                break;
+            }
+        }
+        // The end of the stream is the end of its sender.
+        drop(ready);
+    };
+    let (received, ()) = tokio::join!(receive, send);
+    received
+}

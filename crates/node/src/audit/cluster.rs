@@ -1,0 +1,56 @@
+//! The audit of a cluster: the same checks over databases that have no common instant.
+//!
+//! What holds: a product's row and movements are read at one instant. An order's records are not; one that looks wrong
+//! is looked at again, since what is moving settles and what is wrong stays. Only what stays is reported.
+
+use anyhow::Result;
+use doos_adapter_mysql::Books;
+use doos_domain::audit;
+use doos_domain::ids::OrderId;
+use std::time::Duration;
+
+use super::Report;
+
+/// Orders looked at in one portion.
+const PORTION: usize = 1_000;
+/// How often, and with which pauses, an order that looks wrong is looked at again.
+const LOOKS_AGAIN: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2), Duration::from_secs(6)];
+
+pub async fn of_cluster(books: &Books) -> Result<Report> {
+    let mut report = Report { messages_in_flight: books.open_messages().await?, ..Report::default() };
+    for (row, sums) in books.stock().await? {
+        report.products += 1;
+        report.add(audit::check_product(&row, &sums));
+    }
+    let mut after = None;
+    loop {
+        let (ids, more) = books.ids(after, PORTION).await?;
+        after = ids.last().copied();
+        report.orders += examine(books, ids, &mut report).await?;
+        if !more {
+            return Ok(report);
+        }
+    }
+}
+
+/// Adds what is wrong with these orders for good; returns how many of them there are.
+async fn examine(books: &Books, ids: Vec<OrderId>, report: &mut Report) -> Result<u64> {
+    let mut suspects = ids;
+    let mut count = None;
+    for pause in LOOKS_AGAIN.into_iter().map(Some).chain([None]) {
+        let records = books.records(&suspects).await?;
+        count.get_or_insert_with(|| records.values().filter(|records| records.order.is_some()).count() as u64);
+        let wrong = records.iter().map(|(id, records)| (*id, audit::check_order(*id, records)));
+        let wrong: Vec<_> = wrong.filter(|(_, differences)| !differences.is_empty()).collect();
+        match pause {
+            _ if wrong.is_empty() => break,
+            Some(pause) => {
+                suspects = wrong.into_iter().map(|(id, _)| id).collect();
+                tokio::time::sleep(pause).await;
+            }
+            None => wrong.into_iter().for_each(|(_, differences)| report.add(differences)),
+        }
+    }
+    Ok(count.unwrap_or(0))
+}

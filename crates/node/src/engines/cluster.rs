@@ -1,0 +1,203 @@
+//! The engines of a cluster: order shards and the other databases over MySQL's protocol, Kafka, and the shards' binlogs.
+//!
+//! What holds: all databases have the tables and settings that they need before anything is served. The broker may be
+//! away: orders are taken, and carried on when it is back.
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use doos_adapter_binlog::BinlogFeed;
+use doos_adapter_embedded::{Projections, StaticRegistry};
+use doos_adapter_etcd::EtcdRegistry;
+use doos_adapter_kafka::KafkaBus;
+use doos_adapter_mysql::{Databases, MySqlEngines};
+use doos_adapter_peer::{RemoteOptions, Seat};
+use doos_app::App;
+use doos_domain::audit::MovementSums;
+use doos_domain::ids::ProductId;
+use doos_domain::stock::StockRow;
+use doos_gateway::GaugeSample;
+use doos_ports::Ports;
+use doos_ports::clock::Clock;
+use doos_ports::registry::{Registry, WorkerNumber};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+use super::{Engines, Surroundings, gauge};
+use crate::audit::{self, Evidence, Report};
+use crate::config::{Config, Peer};
+use crate::election::Election;
+use crate::peers;
+use crate::secrets::Secrets;
+
+pub(crate) struct Cluster {
+    databases: Databases,
+    sql: MySqlEngines,
+    bus: Arc<KafkaBus>,
+    feed: Arc<BinlogFeed>,
+    seat: Arc<Seat>,
+    projections: Projections,
+    registry: Arc<dyn Registry>,
+    /// Ours as long as it lasts.
+    worker: Mutex<WorkerNumber>,
+    peer: Peer,
+    roles: Vec<String>,
+}
+
+/// How long the first node of a cluster waits for its gate before it says that it is ready.
+const GATE_WAIT: Duration = Duration::from_secs(5);
+const KEEP_UP_EVERY: Duration = Duration::from_secs(60);
+/// How long a product that another process has changed is unknown here, at most.
+const CATALOG_EVERY: Duration = Duration::from_secs(2);
+
+impl Cluster {
+    pub async fn open(config: &Config, clock: &Arc<dyn Clock>, beside: &mut JoinSet<()>) -> Result<Self> {
+        let options = config.database.options();
+        let feed = doos_adapter_binlog::Options::new(options.addresses.shards.clone());
+        let databases = Databases::new(options, Arc::clone(clock)).context("the databases' addresses")?;
+        let registry = open_registry(config, clock, beside).await?;
+        let worker = registry.worker_number().await.context("this process needs a worker number")?;
+        let sql = databases.open().await.context("cannot open the databases")?;
+        let feed = BinlogFeed::new(feed, Arc::clone(clock)).context("the change feed")?;
+        let bus = KafkaBus::open(config.kafka.clone()).context("the broker's options")?;
+        let projections = super::embedded::open_projections(config).await?;
+        Ok(Self {
+            databases,
+            sql,
+            bus: Arc::new(bus),
+            feed: Arc::new(feed),
+            seat: Arc::default(),
+            projections,
+            registry,
+            worker: Mutex::new(worker),
+            peer: config.peer.clone(),
+            roles: crate::start::role_names(config),
+        })
+    }
+
+    fn plays(&self, role: &str) -> bool {
+        self.roles.iter().any(|played| played == role)
+    }
+}
+
+/// The registry of the cluster, or of this process where it is alone.
+async fn open_registry(config: &Config, clock: &Arc<dyn Clock>, beside: &mut JoinSet<()>) -> Result<Arc<dyn Registry>> {
+    if config.etcd.endpoints.is_empty() {
+        return Ok(Arc::new(StaticRegistry::new(config.limits.worker, BTreeMap::new(), clock.as_ref())));
+    }
+    let (registry, work) = EtcdRegistry::open(config.etcd.clone(), Arc::clone(clock)).context("etcd's options")?;
+    beside.spawn(work);
+    registry.ready().await.context("etcd must be there when a node starts")?;
+    Ok(registry)
+}
+
+/// What other processes have changed in the catalogue is learnt by looking.
+async fn keep_catalog(app: Arc<App>) {
+    loop {
+        app.ports.clock.sleep(CATALOG_EVERY).await;
+        if let Err(error) = app.refresh_catalog().await {
+            tracing::debug!(error = %error, "the catalogue could not be looked at");
+        }
+    }
+}
+
+#[async_trait]
+impl Evidence for Cluster {
+    async fn of(&self, product: ProductId) -> Result<Option<(StockRow, MovementSums)>> {
+        let stock = self.databases.books().stock().await?;
+        Ok(stock.into_iter().find(|(row, _)| row.product_id == product))
+    }
+}
+
+#[async_trait]
+impl Engines for Cluster {
+    fn ports(&self, surroundings: Surroundings) -> Ports {
+        let sql = self.sql.clone();
+        Ports {
+            clock: surroundings.clock,
+            id_marks: sql.id_marks,
+            orders: sql.orders,
+            outbox: sql.outbox,
+            ledger: sql.ledger,
+            gate: Arc::new(self.seat.gate()),
+            bus: Arc::clone(&self.bus) as _,
+            inbox: sql.inbox,
+            feed: Arc::clone(&self.feed) as _,
+            actions: sql.actions,
+            catalog: sql.catalog,
+            identities: sql.identities,
+            payments: sql.payments,
+            shipments: sql.shipments,
+            statistics: Arc::clone(&self.projections.statistics) as _,
+            search: Arc::clone(&self.projections.search) as _,
+            provider: surroundings.provider,
+            carrier: surroundings.carrier,
+        }
+    }
+
+    async fn until_stopped(&self) -> String {
+        // What is away comes back, or not; the node refuses meanwhile and needs no new start.
+        std::future::pending().await
+    }
+
+    fn worker(&self) -> u8 {
+        self.worker.lock().unwrap_or_else(PoisonError::into_inner).number
+    }
+
+    async fn join(&self, app: &Arc<App>, secrets: &Secrets, beside: &mut JoinSet<()>) -> Result<()> {
+        let token = peers::token(&secrets.token);
+        let (address, serving) = peers::serve(&self.peer, &self.seat, token.clone()).await?;
+        beside.spawn(serving);
+        let roles: Vec<&str> = self.roles.iter().map(String::as_str).collect();
+        self.registry.announce(&roles, &address);
+        let call_timeout = Duration::from_millis(self.peer.call_timeout_ms);
+        let election = Election {
+            app: Arc::clone(app),
+            registry: Arc::clone(&self.registry),
+            seat: Arc::clone(&self.seat),
+            is_candidate: self.plays("inventory"),
+            token,
+            options: RemoteOptions { call_timeout, ..RemoteOptions::default() },
+        };
+        beside.spawn(election.run());
+        beside.spawn(keep_catalog(Arc::clone(app)));
+        if self.plays("timeouts") {
+            let (sql, clock) = (self.sql.clone(), Arc::clone(&app.ports.clock));
+            beside.spawn(async move {
+                loop {
+                    if let Err(error) = sql.keep_up(clock.now()).await {
+                        tracing::debug!(error = %error, "the databases' upkeep has to wait");
+                    }
+                    clock.sleep(KEEP_UP_EVERY).await;
+                }
+            });
+        }
+        let gate = self.seat.gate();
+        if tokio::time::timeout(GATE_WAIT, gate.there()).await.is_err() {
+            tracing::warn!("nobody owns the stock gate yet; orders are refused until somebody does");
+        }
+        Ok(())
+    }
+
+    fn readiness(&self) -> Result<(), String> {
+        if !self.seat.gate().is_there() {
+            return Err("nobody owns the stock gate; a node with the role inventory must run".to_owned());
+        }
+        Ok(())
+    }
+
+    fn gauges(&self) -> Vec<GaugeSample> {
+        let stats = self.bus.stats();
+        vec![gauge("doos_bus_unacknowledged", "Messages on their way to the broker", stats.publish_queue_len as f64)]
+    }
+
+    async fn audit(&self) -> Result<Report> {
+        audit::of_cluster(&self.databases.books()).await
+    }
+
+    async fn stop(&self) {
+        self.registry.close().await;
+        self.bus.close().await;
+    }
+}
