@@ -1,7 +1,7 @@
 # The commands of everyday work. `make` alone lists them; each does one thing that exists today.
 
 .DEFAULT_GOAL := help
-.PHONY: help build web run test test-quick test-cover sim torture fmt lint gen clean services services-stop services-reset
+.PHONY: help build web run test test-quick test-cover sim torture fmt lint gen clean services services-stop services-reset cluster cluster-stop cluster-reset
 
 ARGS ?=
 SEED ?=
@@ -58,6 +58,15 @@ services-stop: ## stop them, keep their data
 
 services-reset: ## stop them and delete their data
 	@bash scripts/services.sh reset
+
+cluster: build ## start the engines and doos as seven processes on them (docs/operations/cluster.md)
+	@bash scripts/cluster.sh start
+
+cluster-stop: ## stop the processes; the engines go on
+	@bash scripts/cluster.sh stop
+
+cluster-reset: ## stop them and delete everything that they stored
+	@bash scripts/cluster.sh reset
 
 clean: ## remove everything that was built
 	cargo clean

@@ -79,7 +79,7 @@ pub async fn recorded<T>(
     let Plan { deed, subject, details } = plan;
     let at = clock.now();
     let mut action = Action {
-        id: ActionId::made(at, clock.random()),
+        id: ActionId::made(at, clock.monotonic(), clock.random()),
         at,
         actor: asked.by.scope(),
         deed,

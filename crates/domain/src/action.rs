@@ -103,6 +103,7 @@ pub struct Action {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn a_deed_is_stored_under_the_name_it_is_shown_by() {
@@ -113,9 +114,12 @@ mod tests {
 
     #[test]
     fn ids_of_later_actions_sort_behind() {
-        let id = |millis, random| ActionId::made(Timestamp::from_millis(millis), random);
-        assert!(id(1_790_000_000_000, u64::MAX) < id(1_790_000_000_001, 0));
-        assert!(id(999, 5) < id(1_790_000_000_001, 0));
-        assert_eq!(id(1_790_000_000_000, 7).as_str(), "act_01a0c4506c000000000000000007");
+        let id = |millis, micros, random| {
+            ActionId::made(Timestamp::from_millis(millis), Duration::from_micros(micros), random)
+        };
+        assert!(id(1_790_000_000_000, 9, u64::MAX) < id(1_790_000_000_001, 1, 0));
+        assert!(id(1_790_000_000_000, 8, u64::MAX) < id(1_790_000_000_000, 9, 0));
+        assert!(id(999, 7, 5) < id(1_790_000_000_001, 0, 0));
+        assert_eq!(id(1_790_000_000_000, 10, 7).as_str(), "act_01a0c4506c00000000000a000007");
     }
 }

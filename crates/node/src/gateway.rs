@@ -44,7 +44,7 @@ pub async fn serve(
     main: TcpListener,
 ) -> Result<Serving> {
     let stop = CancellationToken::new();
-    let takes_calls = config.roles.is_empty() || config.roles.iter().any(|role| role == "gateway");
+    let takes_calls = crate::start::plays(config, "gateway");
     // Every node can be asked how it does; only a gateway takes orders.
     let mut listeners = match takes_calls {
         true => Listeners { main: vec![main], ..Listeners::default() },

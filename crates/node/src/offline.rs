@@ -2,19 +2,22 @@
 
 use anyhow::{Context, Result, bail};
 use doos_adapter_embedded::{Layout, Running, Store};
+use doos_adapter_mysql::Databases;
 use doos_app::Principal;
 use doos_app::actions::{Asked, Plan};
 use doos_domain::action::Deed;
 use doos_domain::ids::MessageId;
 use doos_journal::{Disk as _, RealDisk};
+use doos_ports::action_log::ActionLog;
 use doos_ports::clock::Clock;
-use doos_ports::inbox::{DeadLetter, Progress, Waiting};
+use doos_ports::inbox::{DeadLetter, Inbox, Progress, Waiting};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -26,6 +29,12 @@ const LISTED_MAX: usize = 1_000;
 
 /// Copies the store, the secrets and the stand-ins' books. Returns the cut.
 pub fn backup(config: &Config, target: &Path) -> Result<u64> {
+    if config.database.is_cluster() {
+        bail!(
+            "a cluster's orders lie in its databases: back them up with the server's own tools (mariadb-backup, \
+             mysqldump --single-transaction --source-data), see docs/operations/cluster.md"
+        );
+    }
     let report = doos_adapter_embedded::backup(&config.data_dir, target, config.store)?;
     copy_if_there(&config.data_dir.join("secrets.json"), &target.join("secrets.json"))?;
     let (outside, copy) = (config.data_dir.join("outside"), target.join("outside"));
@@ -80,6 +89,9 @@ impl fmt::Display for Inspected {
 }
 
 pub fn inspect_journal(config: &Config, segments: &[String]) -> Result<Inspected> {
+    if config.database.is_cluster() {
+        bail!("a cluster keeps no journal: its orders lie in its databases");
+    }
     let dir = Layout::of(&config.data_dir).journal_dir;
     if !dir.is_dir() {
         bail!("there is no journal in {}", config.data_dir.display());
@@ -120,10 +132,18 @@ fn flawed_segments(text: &str) -> Vec<(&str, bool)> {
     flawed
 }
 
-/// Dead letters, wherever they can be had: from the running server, else from the store.
+/// Dead letters, wherever they can be had: from the running server, else from the store or the cluster's databases.
 pub enum Letters {
     Server { at: SocketAddr, bearer: String },
-    Store(Box<Running>),
+    Store(Stored),
+}
+
+/// What letters lie in.
+pub struct Stored {
+    inbox: Arc<dyn Inbox>,
+    actions: Arc<dyn ActionLog>,
+    /// An embedded store, opened for this.
+    running: Option<Box<Running>>,
 }
 
 impl Letters {
@@ -133,18 +153,26 @@ impl Letters {
             let bearer = format!("Bearer {}", token::issue(config, &operator, 60)?);
             return Ok(Self::Server { at: server.listen, bearer });
         }
+        if config.database.is_cluster() {
+            let clock = Arc::new(SystemClock::start());
+            let databases = Databases::new(config.database.options(), clock).context("the databases' addresses")?;
+            let engines = databases.open().await.context("cannot open the databases")?;
+            return Ok(Self::Store(Stored { inbox: engines.inbox, actions: engines.actions, running: None }));
+        }
         // Opening would make a store where there is none, and a new one has no letters.
         doos_adapter_embedded::Books::open(&config.data_dir)
             .with_context(|| format!("{} holds no store", config.data_dir.display()))?;
         let store = Store::open_dir(&config.data_dir, config.store).context("the store cannot be opened")?;
-        Ok(Self::Store(Box::new(store.spawn()?)))
+        let running = Box::new(store.spawn()?);
+        let (inbox, actions) = (running.store.inbox(), running.store.actions());
+        Ok(Self::Store(Stored { inbox, actions, running: Some(running) }))
     }
 
     pub async fn list(&self) -> Result<Value> {
         match self {
             Self::Server { .. } => self.ask("GET", "/v1/admin/dead-letters?page_size=100").await,
-            Self::Store(running) => {
-                let letters = running.store.inbox().dead_letters(None, LISTED_MAX).await?;
+            Self::Store(stored) => {
+                let letters = stored.inbox.dead_letters(None, LISTED_MAX).await?;
                 Ok(json!({ "dead_letters": letters }))
             }
         }
@@ -153,15 +181,15 @@ impl Letters {
     pub async fn show(&self, id: &str) -> Result<Value> {
         match self {
             Self::Server { .. } => self.ask("GET", &path_of(id, "")).await,
-            Self::Store(running) => Ok(serde_json::to_value(find(running, id).await?)?),
+            Self::Store(stored) => Ok(serde_json::to_value(find(stored, id).await?)?),
         }
     }
 
     pub async fn replay(&self, id: &str) -> Result<Value> {
         match self {
             Self::Server { .. } => self.ask("POST", &path_of(id, ":replay")).await,
-            Self::Store(running) => {
-                let letter = find(running, id).await?;
+            Self::Store(stored) => {
+                let letter = find(stored, id).await?;
                 let waiting = Waiting {
                     message: letter.message.clone(),
                     sequence: letter.sequence,
@@ -169,7 +197,7 @@ impl Letters {
                     next_at: SystemClock::start().now(),
                     cause: "replayed from the command line".to_owned(),
                 };
-                settle(running, &letter, Deed::ReplayDeadLetter, vec![waiting]).await
+                settle(stored, &letter, Deed::ReplayDeadLetter, vec![waiting]).await
             }
         }
     }
@@ -177,15 +205,15 @@ impl Letters {
     pub async fn discard(&self, id: &str) -> Result<Value> {
         match self {
             Self::Server { .. } => self.ask("POST", &path_of(id, ":discard")).await,
-            Self::Store(running) => {
-                let letter = find(running, id).await?;
-                settle(running, &letter, Deed::DiscardDeadLetter, Vec::new()).await
+            Self::Store(stored) => {
+                let letter = find(stored, id).await?;
+                settle(stored, &letter, Deed::DiscardDeadLetter, Vec::new()).await
             }
         }
     }
 
     pub async fn close(self) -> Result<()> {
-        if let Self::Store(running) = self {
+        if let Self::Store(Stored { running: Some(running), .. }) = self {
             tokio::task::spawn_blocking(move || running.stop()).await?;
         }
         Ok(())
@@ -207,30 +235,28 @@ impl Letters {
     }
 }
 
-async fn find(running: &Running, id: &str) -> Result<DeadLetter> {
-    let letter = running.store.inbox().dead_letter(&MessageId::from_text(id)).await?;
+async fn find(stored: &Stored, id: &str) -> Result<DeadLetter> {
+    let letter = stored.inbox.dead_letter(&MessageId::from_text(id)).await?;
     letter.with_context(|| format!("there is no dead letter `{id}`"))
 }
 
 /// Does what an operator asked for on the command line, written down like everything that operators do.
 pub(crate) async fn recorded<T>(
-    store: &Store,
+    log: &dyn ActionLog,
     deed: Deed,
     subject: &str,
     work: impl Future<Output = doos_app::Result<T>>,
 ) -> doos_app::Result<T> {
     let asked = Asked::from(Principal::Operator("command-line".to_owned()));
-    let (log, clock) = (store.actions(), SystemClock::start());
-    doos_app::actions::recorded(&*log, &clock, &asked, Plan::new(deed, subject), work).await
+    doos_app::actions::recorded(log, &SystemClock::start(), &asked, Plan::new(deed, subject), work).await
 }
 
-async fn settle(running: &Running, letter: &DeadLetter, deed: Deed, wait: Vec<Waiting>) -> Result<Value> {
+async fn settle(stored: &Stored, letter: &DeadLetter, deed: Deed, wait: Vec<Waiting>) -> Result<Value> {
     let mut progress = Progress::new(letter.consumer);
     progress.settled.push(letter.message.id.clone());
     progress.wait = wait;
-    let inbox = running.store.inbox();
-    let storing = async { Ok(inbox.store(progress).await?) };
-    recorded(&running.store, deed, letter.message.id.as_str(), storing).await?;
+    let storing = async { Ok(stored.inbox.store(progress).await?) };
+    recorded(&*stored.actions, deed, letter.message.id.as_str(), storing).await?;
     Ok(serde_json::to_value(letter)?)
 }
 

@@ -66,13 +66,17 @@ impl Node {
         }
         crate::telemetry::link_traces(&app);
 
-        let products = if config.demo.seed && config.profile == Profile::Dev {
-            seed::seed(&app, doos_gateway::assets::demo_catalogue()).await.context("the demo catalogue")?;
-            app.catalog.all().len()
-        } else {
-            app.catalog.all().len()
-        };
         engines.join(&app, &secrets, &mut beside).await?;
+        if config.demo.seed && config.profile == Profile::Dev && plays(&config, "gateway") {
+            let turn = engines.turn("seed").await?;
+            // Others may have put it there while this process waited.
+            app.refresh_catalog().await?;
+            seed::seed(&app, doos_gateway::assets::demo_catalogue()).await.context("the demo catalogue")?;
+            if let Some(turn) = turn {
+                turn.release().await;
+            }
+        }
+        let products = app.catalog.all().len();
 
         let outside = config.data_dir.join("outside");
         fs::create_dir_all(&outside).context("the stand-ins' directory")?;
@@ -179,13 +183,20 @@ fn prepare_directory(dir: &Path) -> Result<()> {
         .with_context(|| format!("cannot restrict the data directory {}", dir.display()))
 }
 
+/// Whether the configuration gives this node a role.
+pub(crate) fn plays(config: &Config, name: &str) -> bool {
+    config.roles.is_empty() || config.roles.iter().any(|role| role == name)
+}
+
 /// The roles that this node runs.
 pub(crate) fn role_names(config: &Config) -> Vec<String> {
-    let wanted = |name: &str| config.roles.is_empty() || config.roles.iter().any(|role| role == name);
+    let wanted = |name: &str| plays(config, name);
     let delivers = standins::carrier_options(config).deliver_after_ms.is_some();
-    // A parcel that never arrives by itself need not be asked after; a process always needs its own ids.
+    // A parcel that never arrives by itself need not be asked after. A process always needs its own ids; and what it
+    // commits on a cluster's databases only its own relay knows of at once, the others find it seconds later.
     let runs = |name: &&str| match *name {
         "id-keeper" => true,
+        "relay" => wanted(name) || config.database.is_cluster(),
         "deliveries" => wanted(name) && delivers,
         _ => wanted(name),
     };

@@ -66,14 +66,24 @@ fn prod_refuses_missing_short_and_well_known_secrets_naming_the_key() {
 }
 
 #[test]
-fn an_engine_that_would_not_be_used_is_refused() {
+fn half_a_cluster_is_refused_naming_what_is_missing() {
     let shard = json!([{ "dsn": "root:root123@tcp(localhost:3306)/doos_order_0" }]);
     let values = vec![("database.shards", shard), ("server.grpc_port", json!(50051))];
     let loaded = config::load(&Flags { file: None, values }).unwrap();
     assert_eq!(loaded.config.database.shards[0].dsn.database, "doos_order_0");
     let refused = loaded.config.check().unwrap_err().to_string();
-    assert!(refused.contains("database.shards"), "{refused}");
+    assert!(refused.contains("kafka.brokers"), "{refused}");
     assert!(!loaded.print().contains("root123"));
+    let values = vec![("kafka.brokers", json!(["localhost:9092"]))];
+    let refused = config::load(&Flags { file: None, values }).unwrap().config.check().unwrap_err().to_string();
+    assert!(refused.contains("database.shards"), "{refused}");
+}
+
+#[test]
+fn the_cluster_s_file_is_a_whole_cluster() {
+    let loaded = config::load(&Flags { file: Some(file("cluster.yaml")), values: Vec::new() }).unwrap();
+    loaded.config.check().unwrap();
+    assert!(loaded.config.database.is_cluster());
 }
 
 #[test]

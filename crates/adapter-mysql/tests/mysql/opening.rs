@@ -41,7 +41,7 @@ async fn at(address: &str) -> Conn {
 fn tables_are_made_from_nothing_once_and_an_old_state_is_refused() {
     on_empty(async |options| {
         let plan = databases(&options).standing().await.expect("empty databases can be looked at");
-        assert_eq!(plan.len(), 7);
+        assert_eq!(plan.len(), 8);
         assert!(plan.iter().all(|standing| standing.applied == 0 && !standing.pending.is_empty()), "{plan:?}");
         let refused = databases(&options).open().await.err().expect("empty databases are not served from");
         assert!(matches!(&refused, Error::SchemaTooOld { missing, .. } if *missing == [1, 2]), "{refused}");

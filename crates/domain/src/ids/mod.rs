@@ -9,6 +9,7 @@ mod generator;
 pub use generator::{Exhausted, Generator};
 
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use std::{fmt, str::FromStr};
 
 use crate::time::Timestamp;
@@ -171,9 +172,11 @@ text_id!(
 );
 
 impl ActionId {
-    /// Of its time and a random number; all have the same length, so that they sort as their times do.
-    pub fn made(at: Timestamp, random: u64) -> Self {
-        Self(format!("act_{:012x}{random:016x}", at.as_millis().max(0)))
+    /// Of its time, the age of its process, and a random number; all have the same length, so that they sort as their
+    /// times do. Within a millisecond the age keeps one process's actions in their order.
+    pub fn made(at: Timestamp, age: Duration, random: u64) -> Self {
+        let (millis, micros) = (at.as_millis().max(0), age.as_micros() & 0xff_ffff_ffff);
+        Self(format!("act_{millis:012x}{micros:010x}{:06x}", random & 0xff_ffff))
     }
 }
 

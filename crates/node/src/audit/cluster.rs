@@ -3,19 +3,57 @@
 //! What holds: a product's row and movements are read at one instant. An order's records are not; one that looks wrong
 //! is looked at again, since what is moving settles and what is wrong stays. Only what stays is reported.
 
-use anyhow::Result;
-use doos_adapter_mysql::Books;
-use doos_domain::audit;
-use doos_domain::ids::OrderId;
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use doos_adapter_mysql::{Books, Databases};
+use doos_domain::action::Deed;
+use doos_domain::audit::{self, MovementSums};
+use doos_domain::ids::{OrderId, ProductId};
+use doos_domain::stock::StockRow;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Report;
+use super::{COMMAND_LINE, Evidence, Repairer, Report, all_steps};
+use crate::clock::SystemClock;
+use crate::config::Config;
 
 /// Orders looked at in one portion.
 const PORTION: usize = 1_000;
 /// How often, and with which pauses, an order that looks wrong is looked at again.
 const LOOKS_AGAIN: [Duration; 4] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2), Duration::from_secs(6)];
+
+pub(super) fn databases(config: &Config) -> Result<Databases> {
+    let clock = Arc::new(SystemClock::start());
+    Databases::new(config.database.options(), clock).context("the databases' addresses")
+}
+
+#[async_trait]
+impl Evidence for Books {
+    async fn of(&self, product: ProductId) -> Result<Option<(StockRow, MovementSums)>> {
+        Ok(self.stock().await?.into_iter().find(|(row, _)| row.product_id == product))
+    }
+}
+
+/// Repairs beside whoever serves, as the console does; the gate learns of it with the next look at the ledger.
+pub(super) async fn repair(config: &Config) -> Result<Report> {
+    let databases = databases(config)?;
+    let (engines, books) = (databases.open().await.context("cannot open the databases")?, databases.books());
+    let before = of_cluster(&books).await?;
+    if before.balances() {
+        return Ok(before);
+    }
+    let repairer = Repairer {
+        ledger: &*engines.ledger,
+        orders: &*engines.orders,
+        gate: None,
+        evidence: &books,
+        actor: COMMAND_LINE,
+    };
+    let work = all_steps(&repairer, async || of_cluster(&books).await);
+    let repaired = crate::offline::recorded(&*engines.actions, Deed::RepairBooks, "", work).await?;
+    Ok(Report { repaired, ..of_cluster(&books).await? })
+}
 
 pub async fn of_cluster(books: &Books) -> Result<Report> {
     let mut report = Report { messages_in_flight: books.open_messages().await?, ..Report::default() };

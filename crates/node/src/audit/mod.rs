@@ -86,8 +86,11 @@ impl fmt::Display for Report {
     }
 }
 
-/// Audits what is durable; without a running server everything is folded first.
+/// Audits what is durable; without a running server an embedded store is folded first.
 pub fn run(config: &Config) -> Result<Report> {
+    if config.database.is_cluster() {
+        return runtime()?.block_on(async { of_cluster(&cluster::databases(config)?.books()).await });
+    }
     // Opening would make a store where there is none, and an empty one always balances.
     Books::open(&config.data_dir).with_context(|| format!("{} holds no store", config.data_dir.display()))?;
     doos_adapter_embedded::fold_dir(&config.data_dir, config.store).context("the journal cannot be folded")?;
@@ -209,6 +212,9 @@ fn order_of(movement: &Movement) -> Option<OrderId> {
 /// Repairs what the ledger itself can prove, then audits again. A running server repairs for itself; see
 /// [`Repairer`] for what holds.
 pub fn repair(config: &Config) -> Result<Report> {
+    if config.database.is_cluster() {
+        return runtime()?.block_on(cluster::repair(config));
+    }
     if !doos_adapter_embedded::fold_dir(&config.data_dir, config.store)? {
         bail!(
             "a server runs on this data directory and repairs for itself: in the console under Books, or by \
@@ -219,10 +225,14 @@ pub fn repair(config: &Config) -> Result<Report> {
     if before.balances() {
         return Ok(before);
     }
-    let repaired = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(mend(config))?;
+    let repaired = runtime()?.block_on(mend(config))?;
     let mut after = run(config)?;
     after.repaired = repaired;
     Ok(after)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 /// Who repairs when nobody runs.
@@ -234,23 +244,27 @@ async fn mend(config: &Config) -> Result<Vec<String>> {
     let (ledger, orders) = (store.store.ledger(), store.store.orders());
     let repairer =
         Repairer { ledger: &*ledger, orders: &*orders, gate: None, evidence: &evidence, actor: COMMAND_LINE };
-    let work = async {
-        let mut told = Vec::new();
-        loop {
-            // A report names no more than so many differences; what is left is met in the next round.
-            let report = beside_server(&config.data_dir).map_err(unavailable)?;
-            let steps = repairer.run(&plan(&report), SystemClock::start().now()).await;
-            let done = steps.iter().filter(|step| step.outcome == StepOutcome::Done);
-            let done: Vec<String> = done.map(|step| format!("{}: {}", step.subject, step.told)).collect();
-            if done.is_empty() {
-                return Ok(told);
-            }
-            told.extend(done);
-        }
-    };
-    let told = crate::offline::recorded(&store.store, Deed::RepairBooks, "", work).await;
+    let work = all_steps(&repairer, async || beside_server(&config.data_dir));
+    let actions = store.store.actions();
+    let told = crate::offline::recorded(&*actions, Deed::RepairBooks, "", work).await;
     tokio::task::spawn_blocking(move || store.stop()).await?;
     Ok(told?)
+}
+
+/// Repairs until an audit names nothing more that can be repaired. Returns what was done.
+async fn all_steps(repairer: &Repairer<'_>, audit: impl AsyncFn() -> Result<Report>) -> doos_app::Result<Vec<String>> {
+    let mut told = Vec::new();
+    loop {
+        // A report names no more than so many differences; what is left is met in the next round.
+        let report = audit().await.map_err(unavailable)?;
+        let steps = repairer.run(&plan(&report), SystemClock::start().now()).await;
+        let done = steps.iter().filter(|step| step.outcome == StepOutcome::Done);
+        let done: Vec<String> = done.map(|step| format!("{}: {}", step.subject, step.told)).collect();
+        if done.is_empty() {
+            return Ok(told);
+        }
+        told.extend(done);
+    }
 }
 
 fn unavailable(error: anyhow::Error) -> doos_app::Error {

@@ -11,7 +11,8 @@ pub(super) fn merge(figment: Figment) -> Figment {
     // The others of the same prefix are no options: where the file is, and what scripts and tests tell each other.
     let is_option = |key: &figment::value::UncasedStr| {
         let key = key.as_str().to_lowercase();
-        key != "config" && !["test_", "services_", "torture_"].iter().any(|family| key.starts_with(family))
+        let families = ["test_", "services_", "torture_", "port_", "cluster_", "bench_", "mysql_", "redis_password"];
+        !["config", "binary"].contains(&key.as_str()) && !families.iter().any(|family| key.starts_with(family))
     };
     let environment = Env::prefixed("DOOS_").filter(is_option).split("__");
     let metadata = environment.metadata();

@@ -18,7 +18,7 @@ use doos_domain::stock::StockRow;
 use doos_gateway::GaugeSample;
 use doos_ports::Ports;
 use doos_ports::clock::Clock;
-use doos_ports::registry::{Registry, WorkerNumber};
+use doos_ports::registry::{Lease, Registry, WorkerNumber};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -105,8 +105,7 @@ async fn keep_catalog(app: Arc<App>) {
 #[async_trait]
 impl Evidence for Cluster {
     async fn of(&self, product: ProductId) -> Result<Option<(StockRow, MovementSums)>> {
-        let stock = self.databases.books().stock().await?;
-        Ok(stock.into_iter().find(|(row, _)| row.product_id == product))
+        self.databases.books().of(product).await
     }
 }
 
@@ -143,6 +142,10 @@ impl Engines for Cluster {
 
     fn worker(&self) -> u8 {
         self.worker.lock().unwrap_or_else(PoisonError::into_inner).number
+    }
+
+    async fn turn(&self, name: &str) -> Result<Option<Box<dyn Lease>>> {
+        Ok(Some(self.registry.acquire(name).await?))
     }
 
     async fn join(&self, app: &Arc<App>, secrets: &Secrets, beside: &mut JoinSet<()>) -> Result<()> {

@@ -10,6 +10,7 @@ use doos_domain::stock::StockRow;
 use doos_gateway::GaugeSample;
 use doos_ports::Ports;
 use doos_ports::clock::Clock;
+use doos_ports::registry::Lease;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
@@ -81,6 +82,10 @@ impl Engines for Embedded {
 
     fn worker(&self) -> u8 {
         self.worker
+    }
+
+    async fn turn(&self, _name: &str) -> Result<Option<Box<dyn Lease>>> {
+        Ok(None)
     }
 
     async fn join(&self, app: &Arc<App>, _secrets: &Secrets, _beside: &mut JoinSet<()>) -> Result<()> {

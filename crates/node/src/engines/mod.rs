@@ -15,6 +15,7 @@ use doos_gateway::GaugeSample;
 use doos_ports::Ports;
 use doos_ports::clock::Clock;
 use doos_ports::outside::{Carrier, PaymentProvider};
+use doos_ports::registry::Lease;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -35,6 +36,10 @@ pub(crate) trait Engines: Evidence {
 
     /// The number under which this process makes order ids.
     fn worker(&self) -> u8;
+
+    /// Waits until this process is the only one of its cluster to do something; it is, until the lease is dropped.
+    /// None: it is the only one there is.
+    async fn turn(&self, name: &str) -> Result<Option<Box<dyn Lease>>>;
 
     /// Makes the stock gate ready, and this process known to the others of its cluster.
     async fn join(&self, app: &Arc<App>, secrets: &Secrets, beside: &mut JoinSet<()>) -> Result<()>;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::scene::Scene;
 use super::suite;
 use crate::Ports;
+use std::time::Duration;
 
 suite!($ action_log action_log_suite {
     an_action_is_read_as_it_was_recorded,
@@ -18,7 +19,7 @@ suite!($ action_log action_log_suite {
 
 fn action(scene: &Scene, number: i64) -> Action {
     Action {
-        id: ActionId::made(scene.at(number), 7),
+        id: ActionId::made(scene.at(number), Duration::ZERO, 7),
         at: scene.at(number),
         actor: "operator:amy".to_owned(),
         deed: Deed::ReceiveStock,
