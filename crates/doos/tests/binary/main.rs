@@ -9,5 +9,6 @@
 
 mod flash_sale;
 mod life;
+#[expect(dead_code, reason = "shared with the tests of a cluster")]
 mod support;
 mod torture;

@@ -6,8 +6,11 @@
 //! What must never happen here: a fixed port, a directory shared by two tests, or a sleep in the hope that something is
 //! over by then.
 
+pub mod buyer;
 pub mod client;
 pub mod command;
+pub mod goods;
+pub mod proof;
 pub mod server;
 pub mod shop;
 pub mod wait;

@@ -15,6 +15,7 @@ use super::wait::{PATIENCE, until};
 /// How a server is to be started. Says nothing about whether it runs.
 pub struct Setup {
     verb: Option<&'static str>,
+    listen: SocketAddr,
     place: Place,
     arguments: Vec<String>,
     settings: Vec<(String, String)>,
@@ -22,12 +23,18 @@ pub struct Setup {
 
 impl Setup {
     pub fn new() -> Self {
-        Self { verb: Some("serve"), place: Place::new(), arguments: Vec::new(), settings: Vec::new() }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { verb: Some("serve"), listen, place: Place::new(), arguments: Vec::new(), settings: Vec::new() }
     }
 
     /// As somebody starts it who has read nothing: without a verb.
     pub fn bare() -> Self {
         Self { verb: None, ..Self::new() }
+    }
+
+    /// At each start, instead of a free port.
+    pub fn listening_on(self, listen: SocketAddr) -> Self {
+        Self { listen, ..self }
     }
 
     /// A further argument of `doos serve`.
@@ -62,7 +69,7 @@ impl Setup {
 
     fn command(&self) -> Command {
         let mut command = command::doos();
-        command.args(self.verb).args(["--listen", "127.0.0.1:0"]).args(&self.arguments);
+        command.args(self.verb).arg("--listen").arg(self.listen.to_string()).args(&self.arguments);
         command.arg("--data-dir").arg(self.data());
         // A busy machine must not be taken for a busy shop; shedding has its own tests, at the gateway.
         command.env("DOOS_LIMITS__QUEUE_AGE_MAX_MS", "20000");

@@ -7,12 +7,9 @@
 //! The moments are drawn from a seed, which is printed; `DOOS_TORTURE_SEED` repeats it, `DOOS_TORTURE_KILLS` makes it
 //! longer. The kernel's timing is not repeated with it: a failing run keeps its data directory, which is the evidence.
 //!
-//! `buyer.rs` is what a client does that never gives up; `goods.rs` counts what could have been taken from the shelf.
+//! `support/buyer.rs` is what a client does that never gives up, `support/goods.rs` counts what could have been taken from
+//! the shelf, `support/proof.rs` compares the end with what the buyers were told.
 
-mod buyer;
-mod goods;
-
-use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,12 +17,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::support::client::Client;
+use crate::support::buyer::{Buyer, Purchase, Shop};
+use crate::support::goods::Goods;
+use crate::support::proof::{expect_each_key_its_one_order, expect_settled_books, expect_the_same_answers_again};
 use crate::support::server::{Server, Setup};
-use crate::support::shop;
-use crate::support::wait::until;
-use buyer::{Buyer, Purchase};
-use goods::Goods;
 
 const BUYERS: u64 = 24;
 const KILLS: u64 = 20;
@@ -46,8 +41,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_oversold_though_the_process
     let (closing, _) = watch::channel(false);
     let mut buying = JoinSet::new();
     for number in 0..BUYERS {
-        let shop =
-            buyer::Shop { address: address.subscribe(), closing: closing.subscribe(), goods: Arc::clone(&goods) };
+        let shop = Shop { address: address.subscribe(), closing: closing.subscribe(), goods: Arc::clone(&goods) };
         buying.spawn(Buyer::new(1_000 + number, fastrand::Rng::with_seed(random.u64(..)), shop).buy_until_closing());
     }
     kill_again_and_again(&mut server, kills, &mut random, &address, &goods).await;
@@ -91,59 +85,5 @@ async fn kill_again_and_again(
         server.start().await;
         address.send_replace(server.listen());
         goods.look_and_restock(&server.operator().await).await;
-    }
-}
-
-/// Reads every user's orders and compares them with what the buyers were told.
-async fn expect_each_key_its_one_order(client: &Client, purchases: &[Purchase]) {
-    let mut by_user: BTreeMap<u64, Vec<&Purchase>> = BTreeMap::new();
-    for purchase in purchases {
-        by_user.entry(purchase.user).or_default().push(purchase);
-    }
-    for (user, purchases) in by_user {
-        let orders = shop::list(client, Some(&user.to_string())).await;
-        let found: BTreeMap<_, _> = orders.iter().map(|order| (order["order_id"].as_str().unwrap(), order)).collect();
-        assert_eq!(found.len(), orders.len(), "user {user}: an order was listed twice");
-        let told: BTreeSet<_> = purchases.iter().filter_map(|purchase| purchase.order.as_deref()).collect();
-        let bought = purchases.iter().filter(|purchase| purchase.order.is_some()).count();
-        assert_eq!(told.len(), bought, "user {user}: two keys were told the same order");
-        assert_eq!(found.keys().copied().collect::<BTreeSet<_>>(), told, "user {user}: orders found and orders told");
-        for purchase in purchases {
-            let Some(id) = &purchase.order else { continue };
-            purchase.expect_kept(found[id.as_str()]);
-            purchase.expect_kept(&shop::read(client, id).await);
-        }
-    }
-}
-
-/// Waits until nothing is in between any more, then compares the shelf with the orders. Returns what is sold.
-async fn expect_settled_books(client: &Client, goods: &Goods) -> BTreeMap<String, i64> {
-    until("no order is pending", async || {
-        let pending = client.get("/v1/orders?status=pending&page_size=5").send().await.expect(200);
-        if pending["orders"].as_array().unwrap().is_empty() { Ok(()) } else { Err(pending) }
-    })
-    .await;
-    let orders = shop::list(client, None).await;
-    let mut live: BTreeMap<String, i64> = goods.products().map(|product| (product.to_owned(), 0)).collect();
-    for order in orders.iter().filter(|order| order["status"] != "cancelled") {
-        for item in order["items"].as_array().unwrap() {
-            *live.get_mut(item["product_id"].as_str().unwrap()).unwrap() += item["quantity"].as_i64().unwrap();
-        }
-    }
-    for (product, sold) in &live {
-        // What a cancelled order had taken comes back behind its answer.
-        let received = goods.received(product);
-        shop::await_stock(client, product, (received - sold, 0, *sold)).await;
-    }
-    live
-}
-
-/// A key keeps its answer over every kill there was.
-async fn expect_the_same_answers_again(client: &Client, purchases: &[Purchase], random: &mut fastrand::Rng) {
-    let bought: Vec<_> = purchases.iter().filter(|purchase| purchase.order.is_some()).collect();
-    for _ in 0..200 {
-        let purchase = bought[random.usize(..bought.len())];
-        let answer = client.post("/v1/orders", &purchase.body).key(&purchase.key).send().await.expect(201);
-        assert_eq!(answer["order_id"].as_str(), purchase.order.as_deref(), "key {}", purchase.key);
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::client::{Answer, Client};
 use super::goods::{Glance, Goods};
-use crate::support::client::{Answer, Client};
 
 const THINK_MS_MAX: u64 = 30;
 const BACK_OFF: Duration = Duration::from_millis(20);

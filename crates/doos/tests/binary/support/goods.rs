@@ -9,9 +9,9 @@
 use serde_json::json;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::support::client::Client;
-use crate::support::shop;
-use crate::support::wait::until;
+use super::client::Client;
+use super::shop;
+use super::wait::until;
 
 /// Units at first, and those that come after each kill. The last one never runs out.
 const SHELF: [(u32, u32); 4] = [(60, 25), (120, 50), (200, 100), (10_000_000, 1)];
