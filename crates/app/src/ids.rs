@@ -4,6 +4,7 @@
 //! repeat an id. The mark leads by three seconds only, because the next holder starts above it and ids should not run far
 //! ahead of the clock.
 
+use arc_swap::ArcSwap;
 use doos_domain::ids::{Exhausted, Generator, OrderId, UserId};
 use doos_ports::Ports;
 use doos_ports::clock::Clock;
@@ -19,26 +20,36 @@ const LEAD_MS: i64 = 3_000;
 const WAITS_MAX: u32 = 200;
 
 pub struct Ids {
-    generator: Generator,
-    tenure: Tenure,
+    held: ArcSwap<Held>,
     marks: Arc<dyn IdMarks>,
     clock: Arc<dyn Clock>,
+}
+
+/// A worker number and what is issued under it.
+struct Held {
+    generator: Generator,
+    tenure: Tenure,
 }
 
 impl Ids {
     /// Takes the worker number; whoever held it before is fenced from now on.
     pub async fn take(ports: &Ports, worker: u8) -> Result<Self> {
-        let tenure = ports.id_marks.take(worker).await.map_err(from_marks)?;
-        let start = tenure.mark.max(ports.clock.now());
-        let mark = start.plus_millis(LEAD_MS);
-        ports.id_marks.raise(tenure, mark).await.map_err(from_marks)?;
-        let generator = Generator::new(worker, start, mark);
-        Ok(Self { generator, tenure, marks: Arc::clone(&ports.id_marks), clock: Arc::clone(&ports.clock) })
+        let (marks, clock) = (Arc::clone(&ports.id_marks), Arc::clone(&ports.clock));
+        let held = ArcSwap::from_pointee(Held::take(&*marks, &*clock, worker).await?);
+        Ok(Self { held, marks, clock })
+    }
+
+    /// Goes on under another number, because the old one belongs to somebody else now, or soon may. Ids that are being
+    /// issued under the old one are good: whoever takes it starts above its mark.
+    pub async fn retake(&self, worker: u8) -> Result<()> {
+        self.held.store(Arc::new(Held::take(&*self.marks, &*self.clock, worker).await?));
+        Ok(())
     }
 
     pub async fn next(&self, user: UserId) -> Result<OrderId> {
         for _ in 0..WAITS_MAX {
-            match self.generator.next(user.bucket(), self.clock.now()) {
+            let next = self.held.load().generator.next(user.bucket(), self.clock.now());
+            match next {
                 Ok(id) => return Ok(id),
                 Err(Exhausted::Ahead) => self.clock.sleep(Duration::from_millis(1)).await,
                 Err(Exhausted::MarkReached) => self.keep_ahead().await?,
@@ -49,14 +60,24 @@ impl Ids {
 
     /// Stores a higher mark when the present one comes near. To be called a few times a second, and when it is reached.
     pub async fn keep_ahead(&self) -> Result<()> {
-        let now = self.clock.now();
-        if self.generator.mark().millis_since(now) > LEAD_MS / 2 {
+        let (held, now) = (self.held.load_full(), self.clock.now());
+        if held.generator.mark().millis_since(now) > LEAD_MS / 2 {
             return Ok(());
         }
-        let mark = self.generator.mark().max(now).plus_millis(LEAD_MS);
-        self.marks.raise(self.tenure, mark).await.map_err(from_marks)?;
-        self.generator.raise_mark(mark);
+        let mark = held.generator.mark().max(now).plus_millis(LEAD_MS);
+        self.marks.raise(held.tenure, mark).await.map_err(from_marks)?;
+        held.generator.raise_mark(mark);
         Ok(())
+    }
+}
+
+impl Held {
+    async fn take(marks: &dyn IdMarks, clock: &dyn Clock, worker: u8) -> Result<Self> {
+        let tenure = marks.take(worker).await.map_err(from_marks)?;
+        let start = tenure.mark.max(clock.now());
+        let mark = start.plus_millis(LEAD_MS);
+        marks.raise(tenure, mark).await.map_err(from_marks)?;
+        Ok(Self { generator: Generator::new(worker, start, mark), tenure })
     }
 }
 

@@ -39,8 +39,10 @@ pub(crate) struct Cluster {
     seat: Arc<Seat>,
     projections: Projections,
     registry: Arc<dyn Registry>,
-    /// Ours as long as it lasts.
-    worker: Mutex<WorkerNumber>,
+    /// Under which this process begins.
+    number: u8,
+    /// Until the node joins the cluster, and keeps it from then on.
+    worker: Mutex<Option<WorkerNumber>>,
     peer: Peer,
     roles: Vec<String>,
 }
@@ -48,6 +50,7 @@ pub(crate) struct Cluster {
 /// How long the first node of a cluster waits for its gate before it says that it is ready.
 const GATE_WAIT: Duration = Duration::from_secs(5);
 const KEEP_UP_EVERY: Duration = Duration::from_secs(60);
+const NUMBER_EVERY: Duration = Duration::from_secs(1);
 /// How long a product that another process has changed is unknown here, at most.
 const CATALOG_EVERY: Duration = Duration::from_secs(2);
 
@@ -70,7 +73,8 @@ impl Cluster {
             seat: Arc::default(),
             projections,
             registry,
-            worker: Mutex::new(worker),
+            number: worker.number,
+            worker: Mutex::new(Some(worker)),
             peer: config.peer.clone(),
             roles: crate::start::role_names(config),
         })
@@ -90,6 +94,26 @@ async fn open_registry(config: &Config, clock: &Arc<dyn Clock>, beside: &mut Joi
     beside.spawn(work);
     registry.ready().await.context("etcd must be there when a node starts")?;
     Ok(registry)
+}
+
+/// A number whose lease has ended may be another process's by now: this one goes on under a new number.
+async fn keep_worker_number(registry: Arc<dyn Registry>, mut worker: WorkerNumber, app: Arc<App>) {
+    loop {
+        worker.lease.lost().await;
+        tracing::warn!(number = worker.number, "this process has lost its worker number; it takes another");
+        let taken = async {
+            let next = registry.worker_number().await?;
+            app.ids.retake(next.number).await?;
+            anyhow::Ok(next)
+        };
+        match taken.await {
+            Ok(next) => worker = next,
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "no worker number can be had; it is tried again");
+                app.ports.clock.sleep(NUMBER_EVERY).await;
+            }
+        }
+    }
 }
 
 /// What other processes have changed in the catalogue is learnt by looking.
@@ -141,7 +165,7 @@ impl Engines for Cluster {
     }
 
     fn worker(&self) -> u8 {
-        self.worker.lock().unwrap_or_else(PoisonError::into_inner).number
+        self.number
     }
 
     async fn turn(&self, name: &str) -> Result<Option<Box<dyn Lease>>> {
@@ -155,6 +179,10 @@ impl Engines for Cluster {
         let roles: Vec<&str> = self.roles.iter().map(String::as_str).collect();
         self.registry.announce(&roles, &address);
         let call_timeout = Duration::from_millis(self.peer.call_timeout_ms);
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(worker) = worker {
+            beside.spawn(keep_worker_number(Arc::clone(&self.registry), worker, Arc::clone(app)));
+        }
         let election = Election {
             app: Arc::clone(app),
             registry: Arc::clone(&self.registry),

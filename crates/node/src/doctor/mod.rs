@@ -3,6 +3,8 @@
 //! What holds: it changes nothing that is stored; a probe file of its own it removes. Every finding that is not good
 //! names its fix.
 
+mod cluster;
+
 use doos_adapter_embedded::Books;
 use serde::Serialize;
 use std::fmt;
@@ -74,7 +76,11 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     });
     findings.extend(examine_disk(&config.data_dir));
     findings.push(examine_clock());
-    findings.extend(examine_ids(&config.data_dir));
+    if config.database.is_cluster() {
+        findings.extend(cluster::examine(config));
+    } else {
+        findings.extend(examine_ids(&config.data_dir));
+    }
     findings.push(examine_open_files());
     findings.push(examine_port(config));
     findings.extend(insecurities(config));
