@@ -37,7 +37,7 @@ impl SimRuntime for Watch {
     }
 }
 
-async fn process(engines: &SimEngines, number: usize, worker: u8) -> Arc<App> {
+async fn process(engines: &SimEngines, number: u32, worker: u8) -> Arc<App> {
     let ports = engines.ports(number, engines.clock(), engines.gate());
     App::start(ports, Options { worker, ..Options::default() }).await.unwrap().0
 }
