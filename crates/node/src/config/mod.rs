@@ -8,9 +8,11 @@ mod check;
 mod cluster;
 mod environment;
 mod printing;
+mod redis;
 
-pub use cluster::{Database, Peer, Redis, Shard};
+pub use cluster::{Database, Peer, Shard};
 pub use printing::flatten;
+pub use redis::Redis;
 
 use figment::Figment;
 use figment::providers::{Format, Serialized, Yaml};
@@ -260,6 +262,7 @@ pub fn load(flags: &Flags) -> Result<Loaded, Error> {
     if let Some(password) = password {
         config.database.fill_in(&password);
     }
+    read_secret_file(&mut config.redis.password, &config.redis.password_file)?;
     Ok(Loaded { config, figment })
 }
 

@@ -11,6 +11,7 @@ use doos_adapter_etcd::EtcdRegistry;
 use doos_adapter_kafka::KafkaBus;
 use doos_adapter_mysql::{Databases, MySqlEngines};
 use doos_adapter_peer::{RemoteOptions, Seat};
+use doos_adapter_redis::Link;
 use doos_app::App;
 use doos_domain::audit::MovementSums;
 use doos_domain::ids::ProductId;
@@ -36,6 +37,8 @@ pub(crate) struct Cluster {
     sql: MySqlEngines,
     bus: Arc<KafkaBus>,
     feed: Arc<BinlogFeed>,
+    /// The one connection of this process, shared by everybody who uses Redis; none if there is no Redis.
+    redis: Option<Arc<Link>>,
     seat: Arc<Seat>,
     projections: Projections,
     registry: Arc<dyn Registry>,
@@ -64,12 +67,14 @@ impl Cluster {
         let sql = databases.open().await.context("cannot open the databases")?;
         let feed = BinlogFeed::new(feed, Arc::clone(clock)).context("the change feed")?;
         let bus = KafkaBus::open(config.kafka.clone()).context("the broker's options")?;
+        let redis = config.redis.link(clock).context("redis.addr")?;
         let projections = super::embedded::open_projections(config).await?;
         Ok(Self {
             databases,
             sql,
             bus: Arc::new(bus),
             feed: Arc::new(feed),
+            redis,
             seat: Arc::default(),
             projections,
             registry,
@@ -220,7 +225,15 @@ impl Engines for Cluster {
 
     fn gauges(&self) -> Vec<GaugeSample> {
         let stats = self.bus.stats();
-        vec![gauge("doos_bus_unacknowledged", "Messages on their way to the broker", stats.publish_queue_len as f64)]
+        let mut gauges = vec![gauge(
+            "doos_bus_unacknowledged",
+            "Messages on their way to the broker",
+            stats.publish_queue_len as f64,
+        )];
+        if let Some(redis) = &self.redis {
+            gauges.push(gauge("doos_redis_away", "1 while Redis cannot be reached", f64::from(redis.is_away())));
+        }
+        gauges
     }
 
     async fn audit(&self) -> Result<Report> {
