@@ -59,6 +59,13 @@ impl Config {
     /// A node has a store of its own, or all the engines of a cluster.
     fn check_engines(&self) -> Result<(), Error> {
         let refuse = |key, problem: &str, fix| Err(Error::Refused { key, problem: problem.to_owned(), fix });
+        if !self.opensearch.nodes.is_empty() && !self.database.is_cluster() {
+            return refuse(
+                "opensearch.nodes",
+                "the embedded store has its own search, and orders that you expect in the engine would not be there",
+                "give database.shards too, or remove the key",
+            );
+        }
         if self.redis.is_there() {
             if let Err(error) = self.redis.options() {
                 return Err(Error::Refused {
