@@ -117,6 +117,13 @@ impl Indices {
         Ok(true)
     }
 
+    /// How many orders an index holds, those written a moment ago included.
+    pub async fn count(&self, client: &Client, index: &str) -> Result<u64, Fault> {
+        client.post(&format!("/{index}/_refresh"), &json!({})).await?;
+        let reply = client.get(&format!("/{index}/_count?filter_path=count")).await?;
+        reply["count"].as_u64().ok_or_else(|| Fault::Broken(format!("no count: {reply}")))
+    }
+
     /// Removes indices of earlier epochs that are not searched.
     pub async fn tidy_up(&self, client: &Client, epoch: u64) -> Result<(), Fault> {
         for (old, is_searched) in self.epochs(client).await? {

@@ -3,6 +3,7 @@
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -14,6 +15,8 @@ pub struct Options {
     pub user: String,
     #[serde(skip_serializing)]
     pub password: SecretString,
+    /// Holds the password; read by whoever reads the configuration. Empty: there is none.
+    pub password_file: PathBuf,
     /// Begins the name of everything that is made there: `doos` gives the alias `doos-orders`.
     pub prefix: String,
     /// Of an index that is made anew.
@@ -44,6 +47,7 @@ impl Default for Options {
             nodes: Vec::new(),
             user: String::new(),
             password: SecretString::default(),
+            password_file: PathBuf::new(),
             prefix: "doos".to_owned(),
             shards: 1,
             copies: None,

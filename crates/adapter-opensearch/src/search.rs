@@ -9,7 +9,7 @@ use doos_ports::Result;
 use doos_ports::clock::Clock;
 use doos_ports::projection::{Projection, Standing, Walk};
 use doos_ports::search::{Hits, SearchIndex, SearchQuery};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -31,6 +31,8 @@ pub struct OpenSearchIndex {
     served: AtomicU64,
     /// Something was not there: the next question for the standing looks closer.
     is_suspect: AtomicBool,
+    /// How many orders an index held, and one, that was filled and not believed; 0: none.
+    doubted: AtomicU64,
 }
 
 /// Who answers.
@@ -50,6 +52,7 @@ impl OpenSearchIndex {
             options,
             served: AtomicU64::new(0),
             is_suspect: AtomicBool::new(false),
+            doubted: AtomicU64::new(0),
         })
     }
 
@@ -128,10 +131,42 @@ impl OpenSearchIndex {
     /// The index of this epoch has been removed: another beginning, under a newer one.
     async fn begin_after_loss(&self, stored: &Stored) -> Result<(), Fault> {
         tracing::error!(index = self.indices.index(stored.standing.epoch), "an index is gone and will be made anew");
+        self.begin_again(stored).await
+    }
+
+    async fn begin_again(&self, stored: &Stored) -> Result<(), Fault> {
         let epoch = stored.standing.epoch + 1;
         self.indices.make(&self.client, epoch).await?;
         let anew = Standing { epoch, token: String::new(), walk: Walk::Below(None) };
         self.replace(stored, &anew).await.map(drop)
+    }
+
+    /// Whether an index that has been filled holds fewer orders than the one that is searched. No order ever leaves the
+    /// shards, so then something went wrong, here or before: it is filled once more, and believed if it comes to the same.
+    async fn lacks_orders(&self, epoch: u64) -> Result<bool, Fault> {
+        if self.served.load(Ordering::Acquire) == epoch {
+            return Ok(false);
+        }
+        let epochs = self.indices.epochs(&self.client).await?;
+        let Some((before, _)) = epochs.into_iter().find(|(before, is_searched)| *is_searched && *before < epoch) else {
+            return Ok(false);
+        };
+        let searched = self.indices.count(&self.client, &self.indices.index(before)).await?;
+        let filled = self.indices.count(&self.client, &self.indices.index(epoch)).await?;
+        let index = self.indices.index(epoch);
+        if filled >= searched {
+            tracing::info!(index, orders = filled, orders_before = searched, "a new index is filled");
+            return Ok(false);
+        }
+        let is_the_same = self.doubted.swap(filled.saturating_add(1), Ordering::AcqRel) == filled.saturating_add(1);
+        tracing::error!(
+            index,
+            orders = filled,
+            orders_before = searched,
+            believed = is_the_same,
+            "a new index holds fewer orders than the one that is searched"
+        );
+        Ok(!is_the_same)
     }
 
     /// Searches go to this epoch's index.
@@ -145,6 +180,15 @@ impl OpenSearchIndex {
         self.indices.tidy_up(&self.client, epoch).await?;
         self.served.store(epoch, Ordering::Release);
         Ok(())
+    }
+
+    /// What a question says that found nothing to ask.
+    fn not_filled(&self, fault: Fault) -> Fault {
+        if !fault.is_status(404) {
+            return fault;
+        }
+        self.is_suspect.store(true, Ordering::Release);
+        Fault::Away("it is being filled for the first time".to_owned())
     }
 
     async fn look_closer(&self, stored: Stored) -> Result<Stored, Fault> {
@@ -235,6 +279,10 @@ impl Projection for OpenSearchIndex {
             written => written?,
         }
         if standing.walk == Walk::Done {
+            if stored.standing.walk != Walk::Done && self.lacks_orders(standing.epoch).await? {
+                self.begin_again(&stored).await?;
+                return Err(Fault::Away("it is filled once more: it held fewer orders than before".to_owned()).into());
+            }
             self.serve(standing.epoch).await?;
         }
         if self.replace(&stored, &standing).await? { Ok(()) } else { Err(begun_anew().into()) }
@@ -263,6 +311,24 @@ impl Projection for OpenSearchIndex {
     async fn forget_old(&self, _now: Timestamp) -> Result<()> {
         Ok(())
     }
+
+    async fn versions(&self, orders: &[OrderId]) -> Result<Vec<Option<u32>>> {
+        if orders.is_empty() {
+            return Ok(Vec::new());
+        }
+        let path = format!("/{}/_mget?filter_path=docs._id,docs._version,docs.found", self.indices.searched());
+        let ids: Vec<String> = orders.iter().map(ToString::to_string).collect();
+        let reply = self.client.post(&path, &json!({ "ids": ids })).await.map_err(|fault| self.not_filled(fault))?;
+        let found = reply["docs"].as_array().filter(|found| found.len() == orders.len());
+        let found = found.ok_or_else(|| Fault::Broken("it does not tell the version of each order".to_owned()))?;
+        let version = |document: &Value| document["_version"].as_u64().and_then(|version| u32::try_from(version).ok());
+        Ok(found.iter().map(|document| version(document).filter(|_| document["found"] == true)).collect())
+    }
+
+    async fn order_count(&self) -> Result<u64> {
+        let count = self.indices.count(&self.client, &self.indices.searched()).await;
+        Ok(count.map_err(|fault| self.not_filled(fault))?)
+    }
 }
 
 #[async_trait]
@@ -275,13 +341,8 @@ impl SearchIndex for OpenSearchIndex {
             "/{}/_search?allow_partial_search_results=false&filter_path=timed_out,hits.hits.sort",
             self.indices.searched()
         );
-        let reply = match self.client.post(&path, &query::body(query, self.options.search_timeout_ms)).await {
-            Err(fault) if fault.is_status(404) => {
-                self.is_suspect.store(true, Ordering::Release);
-                return Err(Fault::Away("it is being filled for the first time".to_owned()).into());
-            }
-            reply => reply?,
-        };
+        let reply = self.client.post(&path, &query::body(query, self.options.search_timeout_ms)).await;
+        let reply = reply.map_err(|fault| self.not_filled(fault))?;
         if reply["timed_out"] != false {
             return Err(Fault::Away("a search took too long".to_owned()).into());
         }

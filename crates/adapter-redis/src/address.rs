@@ -51,6 +51,28 @@ impl fmt::Display for Address {
     }
 }
 
+impl Address {
+    /// With this password for the servers with the data, if it names none.
+    #[must_use]
+    pub fn or_password(self, password: &str) -> Self {
+        let with = |server: RedisConnectionInfo| match server.password() {
+            Some(_) => server,
+            None => server.set_password(password),
+        };
+        let at = |node: ConnectionInfo| {
+            let server = with(node.redis_settings().clone());
+            node.set_redis_settings(server)
+        };
+        match self {
+            Self::Single(server) => Self::Single(at(server)),
+            Self::Sentinel { sentinels, master, server } => Self::Sentinel { sentinels, master, server: with(server) },
+            Self::Cluster { nodes, server } => {
+                Self::Cluster { nodes: nodes.into_iter().map(at).collect(), server: with(server) }
+            }
+        }
+    }
+}
+
 impl std::str::FromStr for Address {
     type Err = InvalidAddress;
 
@@ -161,6 +183,25 @@ mod tests {
         assert!(sentinels.iter().all(|sentinel| sentinel.redis_settings().password() == Some("watch")));
         let Address::Cluster { nodes, .. } = parse("redis-cluster://u:p@a:1") else { panic!("that was a cluster's") };
         assert_eq!(nodes[0].redis_settings().password(), Some("p"));
+    }
+
+    #[test]
+    fn a_password_from_elsewhere_reaches_the_servers_that_name_none() {
+        let Address::Single(own) = parse("redis://:own@a:1").or_password("other") else { panic!("one server's") };
+        assert_eq!(own.redis_settings().password(), Some("own"));
+        let Address::Single(one) = parse("a:1").or_password("other") else { panic!("one server's") };
+        assert_eq!(one.redis_settings().password(), Some("other"));
+        let Address::Sentinel { sentinels, server, .. } = parse("redis-sentinel://a:1,b:2/shop").or_password("other")
+        else {
+            panic!("that was a Sentinel's address")
+        };
+        assert_eq!(server.password(), Some("other"));
+        assert!(sentinels.iter().all(|sentinel| sentinel.redis_settings().password().is_none()));
+        let Address::Cluster { nodes, server } = parse("redis-cluster://a:1,b:2").or_password("other") else {
+            panic!("that was a cluster's")
+        };
+        assert_eq!(server.password(), Some("other"));
+        assert!(nodes.iter().all(|node| node.redis_settings().password() == Some("other")));
     }
 
     #[test]

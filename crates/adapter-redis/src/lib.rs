@@ -18,8 +18,8 @@ mod link;
 mod lock;
 
 pub use address::{Address, InvalidAddress};
-pub use cache::{Cached, SharedCache};
+pub use cache::RedisCache;
 pub use gate::{GateOptions, RedisGate, Standing};
-pub use limits::{Rate, SharedLimits, Taken};
+pub use limits::RedisLimits;
 pub use link::{Link, Options};
 pub use lock::{LockOptions, RedisLock};

@@ -5,6 +5,8 @@
 //!
 //! What must never happen: a request that fails because the limiter does.
 
+use async_trait::async_trait;
+use doos_ports::rate_limits::{Rate, SharedLimits, Taken};
 use redis::Script;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,35 +33,20 @@ redis.call('PEXPIRE', KEYS[1], math.ceil((size - tokens) * 1000 / rate) + 1000)
 return wait
 ";
 
-/// Tokens that come back, and how many there are at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    pub per_second: u32,
-    pub burst: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    Granted,
-    Refused {
-        retry_after: Duration,
-    },
-    /// Redis is away: the local limit applies.
-    Unlimited,
-}
-
-pub struct SharedLimits {
+pub struct RedisLimits {
     link: Arc<Link>,
     take: Script,
 }
 
-impl SharedLimits {
+impl RedisLimits {
     pub fn new(link: Arc<Link>) -> Self {
         Self { link, take: Script::new(TAKE) }
     }
+}
 
-    /// Takes so many tokens from the key's bucket, or none. More than the bucket's size are never granted.
-    pub async fn take(&self, key: &str, rate: Rate, tokens: u32) -> Taken {
+#[async_trait]
+impl SharedLimits for RedisLimits {
+    async fn take(&self, key: &str, rate: Rate, tokens: u32) -> Taken {
         let Rate { per_second, burst } = rate;
         let bucket = [self.link.key(&format!("limit:{key}"), "bucket")];
         let args = [per_second.max(1), burst.max(1), tokens].map(|number| number.to_string());
@@ -68,7 +55,7 @@ impl SharedLimits {
             Ok(wait_ms) => Taken::Refused { retry_after: Duration::from_millis(wait_ms) },
             Err(failure) => {
                 tracing::debug!(cause = %failure, "the shared limit could not be asked");
-                Taken::Unlimited
+                Taken::Away
             }
         }
     }

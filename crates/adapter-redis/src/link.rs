@@ -168,6 +168,11 @@ impl Link {
         format!("{{{}:{kind}}}:{name}", self.options.prefix)
     }
 
+    /// Whether keys may lie on different servers.
+    pub(crate) const fn is_cluster(&self) -> bool {
+        matches!(self.target, Target::Cluster(_))
+    }
+
     /// Whether the last look found Redis away.
     pub fn is_away(&self) -> bool {
         self.state().away_until.is_some()

@@ -97,6 +97,18 @@ macro_rules! projection {
                 };
                 self.world.write($part, effect).await
             }
+
+            async fn versions(&self, orders: &[OrderId]) -> Result<Vec<Option<u32>>> {
+                let look = |durable: &Durable| {
+                    let rows = &durable.$rows.orders;
+                    orders.iter().map(|id| rows.get(id).map(|order| order.version)).collect()
+                };
+                self.world.read($part, look).await
+            }
+
+            async fn order_count(&self) -> Result<u64> {
+                self.world.read($part, |durable| durable.$rows.orders.len() as u64).await
+            }
         }
     };
 }

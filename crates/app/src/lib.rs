@@ -12,6 +12,7 @@
 pub mod actions;
 mod breaker;
 pub mod catalog;
+pub mod comparing;
 pub mod consume;
 pub mod counters;
 pub mod dead_letters;
@@ -61,6 +62,8 @@ pub struct App {
     /// Set by whoever exports traces: links a group's span to the trace of one of its messages.
     pub trace_links: OnceLock<TraceLink>,
     pub(crate) begun_anew: tokio::sync::Notify,
+    /// Held while the read models are compared with the orders.
+    pub(crate) comparing: tokio::sync::Mutex<()>,
     pub(crate) last_seen: projecting::LastSeen,
     pub(crate) watchers: watch::Watchers,
     pub(crate) writer: writer::Writer,
@@ -105,6 +108,7 @@ impl App {
                 started_at,
                 trace_links: OnceLock::new(),
                 begun_anew: tokio::sync::Notify::new(),
+                comparing: tokio::sync::Mutex::new(()),
                 last_seen: projecting::LastSeen::default(),
                 watchers,
                 writer,

@@ -17,8 +17,10 @@ use doos_ports::bus::Position;
 use doos_ports::change_feed::Changed;
 use doos_ports::order_store::Query;
 use doos_ports::projection::{Projection, Standing, Walk};
+use futures::future::{Either, select};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::actions::{Asked, Plan};
 use crate::{App, Result};
@@ -30,6 +32,28 @@ pub struct Followed {
     pub is_behind: bool,
     /// The least that any read model has reached.
     pub reached: Position,
+}
+
+/// How long a read model is waited for in a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It is left alone.
+    None,
+    /// It was away a moment ago, and is asked where it stands before it is given work.
+    Little,
+    Full,
+}
+
+/// For the first answer of a read model that was away.
+const LITTLE: Duration = Duration::from_secs(1);
+
+/// What one round has done, and what it could not do.
+#[derive(Default)]
+pub struct Round {
+    /// None if no read model was brought on.
+    pub followed: Option<Followed>,
+    pub brought_on: Vec<&'static str>,
+    pub failed: Vec<(&'static str, crate::Error)>,
 }
 
 /// How far a read model is behind what is committed.
@@ -73,32 +97,62 @@ struct Piece {
 }
 
 impl App {
-    fn projections(&self) -> [&dyn Projection; 2] {
-        [self.ports.statistics.as_ref(), self.ports.search.as_ref()]
+    pub(crate) fn projections(&self) -> impl Iterator<Item = &dyn Projection> {
+        let all: [&dyn Projection; 2] = [self.ports.statistics.as_ref(), self.ports.search.as_ref()];
+        all.into_iter().filter(|projection| projection.is_there())
     }
 
     /// One round over all read models. One that fails does not hold the others up: it is told of when they are level.
     pub async fn follow_feed(&self, now: Timestamp) -> Result<Followed> {
+        let mut round = self.follow_feed_with(now, |_| Patience::Full).await;
+        match (round.followed, round.failed.pop()) {
+            (Some(followed), Some(_)) if followed.is_behind => Ok(followed),
+            (_, Some((_, error))) => Err(error),
+            (followed, None) => Ok(followed.unwrap_or_default()),
+        }
+    }
+
+    /// One round, in which each read model, by its name, is given so much patience.
+    pub async fn follow_feed_with(&self, now: Timestamp, patience: impl Fn(&'static str) -> Patience) -> Round {
         let mut piece = None;
-        let mut followed: Option<Followed> = None;
-        let mut failed = None;
+        let mut round = Round::default();
         for projection in self.projections() {
-            match self.bring_on(projection, now, &mut piece).await {
+            let name = projection.name();
+            let brought = match patience(name) {
+                Patience::None => continue,
+                Patience::Little => self.bring_on_if_there(projection, now, &mut piece).await,
+                Patience::Full => self.bring_on(projection, now, &mut piece).await,
+            };
+            match brought {
                 Ok(one) => {
-                    let so_far = followed.unwrap_or(one);
-                    followed = Some(Followed {
+                    round.brought_on.push(name);
+                    let so_far = round.followed.unwrap_or(one);
+                    round.followed = Some(Followed {
                         is_behind: so_far.is_behind || one.is_behind,
                         reached: so_far.reached.min(one.reached),
                     });
                 }
-                Err(error) => failed = Some(error),
+                Err(error) => round.failed.push((name, error.into())),
             }
         }
-        match (followed, failed) {
-            (Some(followed), Some(_)) if followed.is_behind => Ok(followed),
-            (_, Some(error)) => Err(error.into()),
-            (followed, None) => Ok(followed.unwrap_or_default()),
+        round
+    }
+
+    /// An engine that hangs would hold up the others for as long as a call may take; first it must say where it stands.
+    async fn bring_on_if_there(
+        &self,
+        projection: &dyn Projection,
+        now: Timestamp,
+        piece: &mut Option<Piece>,
+    ) -> doos_ports::Result<Followed> {
+        match select(projection.standing(), self.ports.clock.sleep(LITTLE)).await {
+            Either::Left((standing, _)) => standing.map(drop)?,
+            Either::Right(_) => {
+                let cause = "it does not say where it stands".to_owned();
+                return Err(doos_ports::Error::Unavailable { engine: projection.name(), cause });
+            }
         }
+        self.bring_on(projection, now, piece).await
     }
 
     async fn bring_on(

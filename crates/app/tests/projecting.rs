@@ -4,6 +4,8 @@
 
 use doos_adapter_embedded::{ProjectionOptions, Projections};
 use doos_adapter_sim::{Faults, Part, Pause, Rates, SimEngines, SimOptions, SimRuntime};
+use doos_app::comparing::{Comparison, Sums as Compared};
+use doos_app::projecting::Patience;
 use doos_app::{App, Options, Principal};
 use doos_domain::actor::Cause;
 use doos_domain::ids::{AttemptId, EPOCH_MILLIS, Generator, ProductId, UserId};
@@ -17,6 +19,7 @@ use doos_ports::Ports;
 use doos_ports::bus::Position;
 use doos_ports::change_feed::{ChangeFeed, Changed};
 use doos_ports::order_store::Change;
+use doos_ports::projection::Standing;
 use doos_ports::search::SearchQuery;
 use futures::FutureExt;
 use std::collections::BTreeMap;
@@ -403,4 +406,110 @@ fn cut_off_between_any_two_steps_and_failing_it_ends_right() {
             assert_eq!(shop.read().await, shop.counted(), "seed {seed}");
         });
     }
+}
+
+#[test]
+fn read_models_that_are_level_are_equal_to_the_orders() {
+    let dir = tempfile::tempdir().unwrap();
+    block_on(async {
+        let shop = Shop::open(Rates::none(), with_files(&dir)).await;
+        let amy = Principal::Operator("amy".to_owned());
+        shop.app.compare_projections(&Principal::Demo).await.unwrap_err();
+        shop.trade(30).await;
+        shop.follow_until_level().await;
+        let told = shop.app.compare_projections(&amy).await.unwrap();
+        assert!(told.iter().all(Comparison::is_equal), "{told:?}");
+        let counts: Vec<_> = told.iter().map(|it| (it.name, it.orders, it.held)).collect();
+        assert_eq!(counts, [("statistics", 30, 30), ("search", 30, 30)]);
+        assert!(matches!(told[0].sums, Compared::Equal(count) if count > 3), "{told:?}");
+        assert_eq!(told[1].sums, Compared::None);
+    });
+}
+
+#[test]
+fn a_change_under_way_is_no_difference() {
+    block_on(async {
+        let shop = Shop::open(Rates::none(), |_| {}).await;
+        let amy = Principal::Operator("amy".to_owned());
+        shop.trade(12).await;
+        shop.follow_until_level().await;
+        // What comes now is carried only while the comparison waits for it.
+        shop.trade(6).await;
+        let comparing = shop.app.compare_projections(&amy);
+        let carrying = async {
+            for _ in 0..100 {
+                shop.app.ports.clock.sleep(Duration::from_millis(1)).await;
+            }
+            shop.follow_until_level().await;
+        };
+        let (told, ()) = futures::future::join(comparing, carrying).await;
+        let told = told.unwrap();
+        assert!(told.iter().all(Comparison::is_equal), "{told:?}");
+    });
+}
+
+#[test]
+fn what_is_missing_old_or_too_much_is_told() {
+    block_on(async {
+        let shop = Shop::open(Rates::none(), |_| {}).await;
+        let amy = Principal::Operator("amy".to_owned());
+        shop.trade(3).await;
+        shop.follow_until_level().await;
+        let ports = &shop.app.ports;
+        // Somebody has moved the standings past what was never applied.
+        shop.trade(2).await;
+        let token = ports.feed.token(ports.feed.end().await.unwrap());
+        for projection in [ports.statistics.standing().await.unwrap(), ports.search.standing().await.unwrap()] {
+            assert_ne!(projection.token, token);
+        }
+        let standing = ports.statistics.standing().await.unwrap();
+        ports.statistics.apply(&[], Standing { token: token.clone(), ..standing }).await.unwrap();
+        let standing = ports.search.standing().await.unwrap();
+        let stranger = {
+            let user = UserId::new(9).unwrap();
+            let id = shop.ids.next(user.bucket(), ports.clock.now()).unwrap();
+            let quote = Quote { lines: Vec::new(), total: Money::new(0, Currency::Cny) };
+            Arc::new(Order::place(id, user, quote, None, &shop.cause()).order)
+        };
+        let page = ports.orders.list(doos_ports::order_store::Query { limit: 10, ..Default::default() }).await.unwrap();
+        let ids: Vec<_> = page.orders.iter().map(|order| order.id).collect();
+        let versions = ports.search.versions(&ids).await.unwrap();
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            page.orders.iter().zip(versions).partition(|(_, version)| version.is_some());
+        let mut ahead = Order::clone(known[0].0);
+        ahead.version += 5;
+        let mut tampered = vec![stranger, Arc::new(ahead)];
+        tampered.extend(unknown.iter().map(|(order, _)| Arc::clone(order)));
+        ports.search.apply(&tampered, Standing { token, ..standing }).await.unwrap();
+        let told = shop.app.compare_projections(&amy).await.unwrap();
+        let counts = |it: &Comparison| (it.missing, it.behind, it.ahead, it.surplus);
+        assert_eq!(counts(&told[0]), (2, 0, 0, 0), "{told:?}");
+        assert_eq!(counts(&told[1]), (0, 0, 1, 1), "{told:?}");
+        assert!(!told[0].is_equal() && !told[1].is_equal());
+        let Compared::Different(_, different, words) = &told[0].sums else { panic!("{told:?}") };
+        assert!(*different > 0 && !words.is_empty());
+    });
+}
+
+#[test]
+fn a_read_model_is_left_alone_when_it_is_told_so() {
+    block_on(async {
+        let shop = Shop::open(Rates::none(), |_| {}).await;
+        shop.trade(3).await;
+        let only_search = |name: &str| if name == "search" { Patience::None } else { Patience::Full };
+        let mut rounds = 0;
+        while {
+            let round = shop.app.follow_feed_with(shop.app.ports.clock.now(), only_search).await;
+            assert!(round.failed.is_empty() && round.brought_on == ["statistics"]);
+            round.followed.unwrap().is_behind
+        } {
+            rounds += 1;
+            assert!(rounds < 100);
+        }
+        let lags = shop.app.feed_lags().await.unwrap();
+        assert_eq!(shop.app.ports.statistics.order_count().await.unwrap(), 3);
+        assert_eq!(shop.app.ports.search.order_count().await.unwrap(), 0, "{lags:?}");
+        let nobody = shop.app.follow_feed_with(shop.app.ports.clock.now(), |_| Patience::None).await;
+        assert!(nobody.followed.is_none() && nobody.failed.is_empty());
+    });
 }

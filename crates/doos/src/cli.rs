@@ -79,6 +79,9 @@ pub enum Command {
     Migrate(Migrate),
     /// Measure this system next to its yardsticks, and check its books afterwards
     Bench(Box<Bench>),
+    /// Statistics and search next to the orders they are computed from, by the running server
+    #[command(subcommand)]
+    Projections(Projections),
     /// Dead letters: messages that could not be handled
     #[command(subcommand)]
     Dlq(Dlq),
@@ -144,6 +147,18 @@ pub enum Migrate {
 }
 
 #[derive(Subcommand)]
+pub enum Projections {
+    /// Compare them with the orders; exit 1 with the differences if they are not equal
+    Compare,
+    /// Fill them anew beside what is read, take its place when every order is in, and compare
+    Rebuild {
+        /// Wait for so long until they are filled; they go on without this command
+        #[arg(long, default_value_t = 3_600, value_name = "SECONDS")]
+        within_s: u64,
+    },
+}
+
+#[derive(Subcommand)]
 pub enum Dlq {
     List,
     Show {
@@ -170,5 +185,13 @@ pub enum Journal {
 #[derive(Subcommand)]
 pub enum ConfigCommand {
     /// Every value with where it came from
-    Print,
+    Print {
+        /// What is set for the whole cluster instead
+        #[arg(long)]
+        live: bool,
+    },
+    /// Set a live value for the whole cluster: log.level, and the rates of the gateways
+    Set { key: String, value: String },
+    /// Give a live value back to each process's own configuration
+    Unset { key: String },
 }

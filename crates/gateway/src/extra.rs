@@ -2,6 +2,7 @@
 //!
 //! The gateway knows no engine and no role; what it must show of them comes in as closures.
 
+use doos_ports::rate_limits::SharedLimits;
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub struct Extra {
     /// The names of the roles that run in this node.
     pub roles: Vec<String>,
     pub span: Option<SpanHook>,
+    /// Limits that all gateways share, behind this one's own.
+    pub limits: Option<Arc<dyn SharedLimits>>,
     pub build: Build,
 }
 
@@ -74,6 +77,7 @@ impl Default for Extra {
             repair: Arc::new(|_| Box::pin(async { Err("this node repairs no books".to_owned()) })),
             roles: Vec::new(),
             span: None,
+            limits: None,
             build: Build { version: env!("CARGO_PKG_VERSION").to_owned(), commit: String::new() },
         }
     }

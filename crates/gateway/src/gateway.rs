@@ -17,12 +17,24 @@ use crate::listen::{Door, Doors, Serves};
 use crate::live::Hub;
 use crate::metrics::Metrics;
 use crate::options::{InvalidOption, Options, Profile};
+use crate::shared_limits::SharedBuckets;
 use crate::state::State;
 use crate::{grpc, rest};
 
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// After the cut nothing may take long any more.
 const CUT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The rates of a gateway's callers, to be changed while it serves.
+#[derive(Clone)]
+pub struct RateControl(Arc<Limits>);
+
+impl RateControl {
+    /// Takes the rates and bursts of these options. Every bucket whose rate changes begins full.
+    pub fn set(&self, options: &Options) {
+        self.0.set(options);
+    }
+}
 
 pub struct Gateway {
     state: Arc<State>,
@@ -53,9 +65,11 @@ impl Gateway {
         options.check()?;
         let metrics = Metrics::new(&app, rest::routes().chain(grpc::routes()));
         let feed = Arc::clone(&app.ports.feed);
+        let shared = extra.limits.as_ref();
+        let shared = shared.map(|limits| SharedBuckets::new(Arc::clone(limits), Arc::clone(&app.ports.clock)));
         let state = Arc::new(State {
             auth: Authenticator::new(&secrets.token_key, options.token_cache_len_max),
-            limits: Limits::new(&options),
+            limits: Arc::new(Limits::new(&options, shared)),
             hub: Hub::new(feed, options.stream_events_max, metrics.streams_overrun.clone()),
             metrics,
             tasks: TaskTracker::new(),
@@ -75,6 +89,11 @@ impl Gateway {
         };
         let doors = Arc::new(Doors::new(Arc::new(exchange), &state.options));
         Ok(Self { state, doors, health })
+    }
+
+    /// Changes the rates of callers while it serves.
+    pub fn rates(&self) -> RateControl {
+        RateControl(Arc::clone(&self.state.limits))
     }
 
     /// Serves until `shutdown`, then drains: no new connections, streams told where to resume, calls that

@@ -28,7 +28,7 @@ pub struct State {
     pub extra: Extra,
     pub callback_key: SecretString,
     pub auth: Authenticator,
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
     pub metrics: Metrics,
     pub hub: Arc<Hub>,
     /// Every task the gateway starts; the drain waits for them.
@@ -57,19 +57,20 @@ pub struct Caller(pub Principal);
 
 impl State {
     /// Authenticates and admits a call. `mutating` calls are refused while too much is waiting.
-    pub fn admit(&self, headers: &HeaderMap, uri: &Uri, scope: &Scope, mutating: bool) -> Result<Principal> {
+    pub async fn admit(&self, headers: &HeaderMap, uri: &Uri, scope: &Scope, mutating: bool) -> Result<Principal> {
         self.limits.admit_any()?;
         let now = self.app.ports.clock.now();
         let principal = match self.auth.identify(headers, uri, scope.is_local, now) {
             Ok(principal) => principal,
             Err(refused) => {
-                self.admit_stranger(headers, scope)?;
+                self.admit_stranger(headers, scope).await?;
                 return Err(refused);
             }
         };
         if let Some(left) = self.limits.admit_principal(&principal)? {
             // Set once a request; there is only this place.
             let _ = scope.rate_left.set(left);
+            self.limits.admit_principal_everywhere(&principal).await?;
         }
         if mutating {
             self.shed()?;
@@ -78,9 +79,9 @@ impl State {
     }
 
     /// Calls that no token vouches for, counted by the address they come from.
-    pub fn admit_stranger(&self, headers: &HeaderMap, scope: &Scope) -> Result<()> {
+    pub async fn admit_stranger(&self, headers: &HeaderMap, scope: &Scope) -> Result<()> {
         let forwarded = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
-        self.limits.admit_address(client_address(scope.peer, forwarded, &self.options.trusted_proxies))
+        self.limits.admit_address(client_address(scope.peer, forwarded, &self.options.trusted_proxies)).await
     }
 
     /// Refuses work while what is there already waits too long.
@@ -130,7 +131,7 @@ impl FromRequestParts<Arc<State>> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &Arc<State>) -> Result<Self> {
         let scope = Scope::of(parts)?;
         let mutating = !matches!(parts.method, Method::GET | Method::HEAD);
-        state.admit(&parts.headers, &parts.uri, scope, mutating).map(Self)
+        state.admit(&parts.headers, &parts.uri, scope, mutating).await.map(Self)
     }
 }
 

@@ -3,7 +3,9 @@
 use anyhow::{Context, Result};
 use doos_app::App;
 use doos_domain::message::Consumer;
-use doos_gateway::{AuditView, Build, Extra, Gateway, GaugeSample, Listeners, Repair, RepairCall, RepairView};
+use doos_gateway::{
+    AuditView, Build, Extra, Gateway, GaugeSample, Listeners, RateControl, Repair, RepairCall, RepairView,
+};
 use opentelemetry::trace::TraceContextExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use crate::telemetry;
 
 /// A gateway that takes calls, or nothing where the role is not wanted.
 pub struct Serving {
+    /// Of its callers.
+    pub rates: RateControl,
     stop: CancellationToken,
     served: Option<JoinHandle<()>>,
 }
@@ -64,12 +68,13 @@ pub async fn serve(
     let options = config.gateway_options();
     let keys = doos_gateway::Secrets { token_key: secrets.token.clone(), callback_key: secrets.callback.clone() };
     let gateway = Gateway::new(Arc::clone(app), options, keys, extra(config, app, engines))?;
+    let rates = gateway.rates();
     let shutdown = stop.clone();
     let served = tokio::spawn(async move {
         let drained = gateway.serve(listeners, shutdown).await;
         tracing::info!(cut = drained.cut, "the gateway has drained");
     });
-    Ok(Serving { stop, served: Some(served) })
+    Ok(Serving { rates, stop, served: Some(served) })
 }
 
 fn extra(config: &Config, app: &Arc<App>, engines: &Arc<dyn Engines>) -> Extra {
@@ -108,6 +113,7 @@ fn extra(config: &Config, app: &Arc<App>, engines: &Arc<dyn Engines>) -> Extra {
         repair,
         roles: crate::start::role_names(config),
         span: exports.then(span_hook),
+        limits: engines.limits(),
         build,
     }
 }

@@ -24,14 +24,22 @@ pub struct Reply {
 }
 
 pub async fn get(target: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Reply> {
-    send("GET", target, path, headers, Vec::new()).await
+    send_within("GET", target, path, headers, Vec::new(), DEADLINE).await
 }
 
 pub async fn post(target: SocketAddr, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Reply> {
-    send("POST", target, path, headers, body).await
+    send_within("POST", target, path, headers, body, DEADLINE).await
 }
 
-async fn send(method: &str, target: SocketAddr, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Result<Reply> {
+/// Head and body of the reply have so long each.
+pub async fn send_within(
+    method: &str,
+    target: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+    deadline: Duration,
+) -> Result<Reply> {
     let mut request = Request::builder().method(method).uri(format!("http://{target}{path}"));
     if !body.is_empty() {
         request = request.header("content-type", "application/json");
@@ -40,10 +48,10 @@ async fn send(method: &str, target: SocketAddr, path: &str, headers: &[(&str, &s
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(Bytes::from(body))).context("the request")?;
-    let reply = tokio::time::timeout(DEADLINE, CLIENT.request(request)).await.context("no reply in time")??;
+    let reply = tokio::time::timeout(deadline, CLIENT.request(request)).await.context("no reply in time")??;
     let status = reply.status().as_u16();
     let body = Limited::new(reply.into_body(), REPLY_BYTES_MAX).collect();
-    let body = tokio::time::timeout(DEADLINE, body).await.context("no body in time")?;
+    let body = tokio::time::timeout(deadline, body).await.context("no body in time")?;
     let body = body.map_err(|error| anyhow::anyhow!("the reply broke off: {error}"))?.to_bytes();
     Ok(Reply { status, body })
 }

@@ -17,9 +17,11 @@ use crate::callbacks::HttpSink;
 use crate::clock::SystemClock;
 use crate::config::{Config, Profile};
 use crate::engines::{self, Engines, Surroundings};
+use crate::live::Live;
 use crate::secrets::Secrets;
 use crate::server_file::ServerFile;
 use crate::standins::{self, CarrierDesk, Provider};
+use crate::telemetry::LogLevel;
 use crate::{doctor, gateway, seed};
 
 pub struct Node {
@@ -86,7 +88,7 @@ impl Node {
         beside.spawn(standins::run_carrier(carrier, standins::carrier_options(&config), Arc::clone(&clock), outside));
 
         let stop_roles = CancellationToken::new();
-        let roles = start_roles(&config, &app, &clock, &stop_roles);
+        let roles = start_roles(&config, &app, &*engines, &clock, &stop_roles);
         let gateway = gateway::serve(&config, &app, &engines, &secrets, listener).await?;
         // Before anybody can know where it runs, so that whoever does can stop it in good order.
         let signals = Signals::catch().context("cannot listen for signals")?;
@@ -142,6 +144,13 @@ impl Node {
             "curl -s {url}/v1/orders{token} -H 'Content-Type: application/json' -H 'Idempotency-Key: first-order' \
              -d '{{\"user_id\":\"42\",\"items\":[{{\"product_id\":\"101\",\"quantity\":2}}],\"address\":\"1 Harbour Street\"}}'"
         )
+    }
+
+    /// Takes the live values of the cluster, where there are any.
+    pub fn follow_live_values(&mut self, level: Option<LogLevel>) {
+        let Some(registry) = self.engines.registry() else { return };
+        let live = Live { config: self.config.clone(), registry, rates: self.gateway.rates.clone(), level };
+        self.beside.spawn(live.run());
     }
 
     /// Runs until told to stop by signal, or until the store has stopped; then drains.
@@ -203,11 +212,17 @@ pub(crate) fn role_names(config: &Config) -> Vec<String> {
     doos_roles::ALL.into_iter().filter(runs).map(str::to_owned).collect()
 }
 
-fn start_roles(config: &Config, app: &Arc<App>, clock: &Arc<dyn Clock>, stop: &CancellationToken) -> JoinSet<()> {
+fn start_roles(
+    config: &Config,
+    app: &Arc<App>,
+    engines: &dyn Engines,
+    clock: &Arc<dyn Clock>,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
     let mut roles = JoinSet::new();
     for name in role_names(config) {
         let Some(role) = doos_roles::build(&name, app) else { continue };
-        let driven = doos_roles::drive(role, Arc::clone(clock), stop.clone().cancelled_owned());
+        let driven = doos_roles::drive(engines.lend(role), Arc::clone(clock), stop.clone().cancelled_owned());
         if name == "cdc" {
             // Its engines work on the thread that calls them, and long; requests are not served on that one.
             let handle = tokio::runtime::Handle::current();

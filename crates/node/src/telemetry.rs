@@ -9,10 +9,11 @@ use opentelemetry_otlp::{Protocol, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, reload};
 
 use crate::config::{Config, LogFormat};
 
@@ -26,13 +27,29 @@ pub enum Error {
     Installed,
 }
 
+/// Changes how much is logged while the process runs.
+#[derive(Clone)]
+pub struct LogLevel(Arc<dyn Fn(EnvFilter) -> Result<(), Error> + Send + Sync>);
+
+impl LogLevel {
+    pub fn set(&self, level: &str) -> Result<(), Error> {
+        (self.0)(filter(level)?)
+    }
+}
+
+/// Reads a filter such as `info,doos_app=debug`.
+pub(crate) fn filter(level: &str) -> Result<EnvFilter, Error> {
+    EnvFilter::builder().parse(level).map_err(|error| Error::Level(error.to_string()))
+}
+
 /// Flushes what is left when dropped.
 pub struct Telemetry {
+    pub level: LogLevel,
     tracer: Option<SdkTracerProvider>,
 }
 
 pub fn install(config: &Config) -> Result<Telemetry, Error> {
-    let level = EnvFilter::builder().parse(&config.log.level).map_err(|error| Error::Level(error.to_string()))?;
+    let (level, handle) = reload::Layer::new(filter(&config.log.level)?);
     let text = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // Complaining about a log that nobody reads any more would go the same way, and end in a panic.
     let text = text.log_internal_errors(false);
@@ -51,7 +68,9 @@ pub fn install(config: &Config) -> Result<Telemetry, Error> {
         .with(spans)
         .try_init()
         .map_err(|_| Error::Installed)?;
-    Ok(Telemetry { tracer })
+    let level =
+        LogLevel(Arc::new(move |filter| handle.reload(filter).map_err(|error| Error::Level(error.to_string()))));
+    Ok(Telemetry { level, tracer })
 }
 
 fn exporter(config: &Config) -> Result<SdkTracerProvider, Error> {

@@ -27,7 +27,7 @@ fn every_option_stands_in_both_files() {
                 missing.push(key.to_owned());
             }
         });
-        for secret in ["auth.token_secret", "payment.callback_secret"] {
+        for secret in ["auth.token_secret", "payment.callback_secret", "opensearch.password"] {
             if !stands_in(&text, secret) {
                 missing.push(secret.to_owned());
             }

@@ -11,6 +11,7 @@
 
 pub mod action_log;
 pub mod bus;
+pub mod cache;
 pub mod catalog_store;
 pub mod change_feed;
 pub mod clock;
@@ -24,6 +25,7 @@ pub mod outbox;
 pub mod outside;
 pub mod payment_book;
 pub mod projection;
+pub mod rate_limits;
 pub mod registry;
 pub mod search;
 pub mod shipment_store;

@@ -96,6 +96,12 @@ pub trait OrderStore: Send + Sync {
 
     async fn load(&self, id: OrderId) -> Result<Option<Arc<Order>>>;
 
+    /// An order for showing: perhaps as old as the change feed of this process is behind, never older, and never older
+    /// than what this process has committed itself. Whoever decides on an order loads it.
+    async fn read(&self, id: OrderId) -> Result<Option<Arc<Order>>> {
+        self.load(id).await
+    }
+
     async fn find_answer(&self, key: &AnswerKey) -> Result<Option<Answer>>;
 
     /// Stores an answer that comes with no change of an order. The first one under its key wins and is returned.

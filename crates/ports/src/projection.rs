@@ -49,4 +49,15 @@ pub trait Projection: Send + Sync {
 
     /// Gives up what is kept only for a while.
     async fn forget_old(&self, now: Timestamp) -> Result<()>;
+
+    /// Whether there is anything to bring on: a node without an engine for it has nothing.
+    fn is_there(&self) -> bool {
+        true
+    }
+
+    /// The version in which each of these orders is in what is read now; `None`: it is not in it.
+    async fn versions(&self, orders: &[OrderId]) -> Result<Vec<Option<u32>>>;
+
+    /// How many orders are in what is read now.
+    async fn order_count(&self) -> Result<u64>;
 }

@@ -37,6 +37,7 @@ export const operations: ReadonlySet<string> = new Set([
   'POST /v1/admin/dead-letters/{id}:replay',
   'POST /v1/admin/dead-letters:discard',
   'POST /v1/admin/dead-letters:replay',
+  'POST /v1/admin/projections:compare',
   'POST /v1/admin/projections:rebuild',
   'POST /v1/auth/login',
   'POST /v1/auth/logout',

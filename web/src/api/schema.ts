@@ -329,6 +329,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/projections:compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compare statistics and search with the orders they are computed from.
+         * @description Reads every order once, so it takes its time; everything goes on meanwhile, and a change under way is no difference. One comparison at a time: a second one is refused with `overloaded`.
+         */
+        post: operations["compareProjections"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/projections:rebuild": {
         parameters: {
             query?: never;
@@ -959,6 +979,62 @@ export interface components {
             accepted: boolean;
             /** @description False for a repeat, which changed nothing. */
             news: boolean;
+        };
+        /** @description One read model compared with the orders. */
+        Comparison: {
+            /**
+             * Format: int64
+             * @description Orders that it has in a version that the store does not know.
+             */
+            ahead: number;
+            /**
+             * Format: int64
+             * @description Orders that it has in an older version.
+             */
+            behind: number;
+            /** @description The first sums that are different, in words. */
+            differences: string[];
+            equal: boolean;
+            /** @description It has begun anew and is being filled; what is read meanwhile was compared. */
+            filling: boolean;
+            /**
+             * Format: int64
+             * @description Orders in the read model.
+             */
+            held: number;
+            /**
+             * Format: int64
+             * @description Orders that it lacks.
+             */
+            missing: number;
+            /** @example search */
+            name: string;
+            /** @description The first orders that are different. */
+            order_ids: string[];
+            /**
+             * Format: int64
+             * @description Orders in the store.
+             */
+            orders: number;
+            /**
+             * @description `none` where it keeps none, `equal`, `different`, or `moving`: orders have changed meanwhile, so that the sums
+             *     could not be compared.
+             * @example equal
+             */
+            sums: string;
+            sums_compared: number;
+            sums_different: number;
+            /**
+             * Format: int64
+             * @description At least so many orders in it that the store does not have.
+             */
+            surplus: number;
+        };
+        /** @description Every read model compared with the orders. */
+        ComparisonList: {
+            /** @description Whether all of them are equal to the orders. */
+            equal: boolean;
+            projections: components["schemas"]["Comparison"][];
         };
         /** @description A series in one currency. */
         CurrencySales: {
@@ -3081,6 +3157,71 @@ export interface operations {
                 };
             };
             /** @description A part this needs is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compareProjections: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonList"];
+                };
+            };
+            /** @description The bearer token is not valid; A bearer token is needed. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This principal may not do that. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store holds something that cannot be right; Something went wrong inside. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is not known yet whether this was done; Too much is waiting already; A part this needs is away. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -371,6 +371,20 @@ impl Projection for SqliteSearch {
     async fn forget_old(&self, _now: Timestamp) -> Result<()> {
         Ok(())
     }
+
+    async fn versions(&self, orders: &[OrderId]) -> Result<Vec<Option<u32>>> {
+        self.file.read(|transaction| {
+            let mut find = transaction.prepare_cached("SELECT version FROM orders WHERE id = ?1")?;
+            let mut version = |id: &OrderId| find.query_row([id.get().cast_signed()], |row| row.get(0)).optional();
+            orders.iter().map(&mut version).collect()
+        })
+    }
+
+    async fn order_count(&self) -> Result<u64> {
+        self.file.read(|transaction| {
+            transaction.query_row("SELECT COUNT(*) FROM orders", [], |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))
+        })
+    }
 }
 
 #[async_trait]

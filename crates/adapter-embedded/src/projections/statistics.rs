@@ -4,7 +4,7 @@
 //! are no longer kept are neither added to nor taken from: their bound only moves forward, together with the rows.
 
 use async_trait::async_trait;
-use doos_domain::ids::ProductId;
+use doos_domain::ids::{OrderId, ProductId};
 use doos_domain::money::Currency;
 use doos_domain::order::{Order, Status};
 use doos_domain::statistics::{
@@ -225,6 +225,24 @@ impl Projection for SqliteStatistics {
                 }
             }
             Ok(())
+        })
+    }
+
+    async fn versions(&self, orders: &[OrderId]) -> Result<Vec<Option<u32>>> {
+        self.file.read(|transaction| {
+            let mut find = transaction.prepare_cached("SELECT body FROM contributions WHERE order_id = ?1")?;
+            let mut version = |id: &OrderId| {
+                let found = find.query_row([id.get().cast_signed()], contribution).optional();
+                found.map(|found| found.map(|contribution| contribution.version))
+            };
+            orders.iter().map(&mut version).collect()
+        })
+    }
+
+    async fn order_count(&self) -> Result<u64> {
+        self.file.read(|transaction| {
+            transaction
+                .query_row("SELECT COUNT(*) FROM contributions", [], |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))
         })
     }
 }

@@ -86,7 +86,11 @@ pub(super) async fn count(
 }
 
 /// What these orders have added so far.
-async fn counted(session: &mut Session, epoch: u64, ids: Vec<u64>) -> Result<BTreeMap<u64, Contribution>, Fault> {
+pub(super) async fn counted(
+    session: &mut Session,
+    epoch: u64,
+    ids: Vec<u64>,
+) -> Result<BTreeMap<u64, Contribution>, Fault> {
     let mut counted = BTreeMap::new();
     for ids in ids.chunks(KEYS_AT_ONCE) {
         let ids = list(ids.iter().copied());

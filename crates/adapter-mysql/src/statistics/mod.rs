@@ -21,6 +21,7 @@ use doos_ports::projection::{Projection, Standing, Walk};
 use doos_ports::{Error, Result};
 use mysql_async::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::database::Database;
 use crate::error::Fault;
@@ -41,6 +42,8 @@ pub struct MySqlStatistics {
     calendar: Calendar,
     minutes_kept: i64,
     hours_kept_minutes: i64,
+    /// Of how many orders, and one, statistics were that were filled and not believed; 0: none.
+    doubted: AtomicU64,
 }
 
 /// The standing's row.
@@ -59,6 +62,7 @@ impl MySqlStatistics {
             calendar,
             minutes_kept: options.minute_rows_kept_s / MINUTE_S,
             hours_kept_minutes: options.hour_rows_kept_s / MINUTE_S,
+            doubted: AtomicU64::new(0),
         }
     }
 
@@ -125,8 +129,42 @@ impl MySqlStatistics {
             return Ok(None);
         }
         adding::count(&mut session, orders, self.calendar, &stored).await?;
+        let is_filled = stored.standing.walk != Walk::Done && standing.walk == Walk::Done;
+        if is_filled && self.lacks_orders(&mut session, standing.epoch, stored.served).await? {
+            let anew = Standing { epoch: standing.epoch + 1, token: standing.token.clone(), walk: Walk::Below(None) };
+            self.put(&mut session, &anew, stored.served).await?;
+            session.commit().await?;
+            return Ok(None);
+        }
         self.put(&mut session, standing, stored.served).await?;
         Ok(Some(session))
+    }
+
+    /// Whether rows that have been filled are of fewer orders than those that are read. No order ever leaves the shards,
+    /// so then something went wrong, here or before: they are filled once more, and believed if they come to the same.
+    async fn lacks_orders(&self, session: &mut Session, epoch: u64, served: u64) -> Result<bool, Fault> {
+        if epoch == served {
+            return Ok(false);
+        }
+        let mut counts = [0_u64; 2];
+        for (count, epoch) in counts.iter_mut().zip([epoch, served]) {
+            let sql = format!("SELECT COUNT(*) FROM t_contribution WHERE epoch = {epoch}");
+            let rows = decode::<(u64,)>("t_contribution", session.text(&sql).await?)?;
+            *count = rows.first().map_or(0, |(count,)| *count);
+        }
+        let [filled, before] = counts;
+        if filled >= before {
+            tracing::info!(orders = filled, orders_before = before, "new statistics are filled");
+            return Ok(false);
+        }
+        let is_the_same = self.doubted.swap(filled.saturating_add(1), Ordering::AcqRel) == filled.saturating_add(1);
+        tracing::error!(
+            orders = filled,
+            orders_before = before,
+            believed = is_the_same,
+            "new statistics are of fewer orders than those that are read"
+        );
+        Ok(!is_the_same)
     }
 
     async fn try_begin_anew(&self, standing: &Standing) -> Result<Option<Session>, Fault> {
@@ -220,5 +258,25 @@ impl Projection for MySqlStatistics {
             self.remove_earlier().await
         };
         forget.await.map_err(|fault: Fault| fault.undone(ENGINE))
+    }
+
+    async fn versions(&self, orders: &[OrderId]) -> Result<Vec<Option<u32>>> {
+        let ask = async {
+            let served = self.stored().await?.served;
+            let mut session = self.database.session().await?;
+            adding::counted(&mut session, served, orders.iter().map(|id| id.get()).collect()).await
+        };
+        let counted = ask.await.map_err(|fault: Fault| fault.undone(ENGINE))?;
+        Ok(orders.iter().map(|id| counted.get(&id.get()).map(|contribution| contribution.version)).collect())
+    }
+
+    async fn order_count(&self) -> Result<u64> {
+        let ask = async {
+            let served = self.stored().await?.served;
+            let sql = format!("SELECT COUNT(*) FROM t_contribution WHERE epoch = {served}");
+            let rows = self.database.read_text::<(u64,)>("t_contribution", &sql).await?;
+            Ok(rows.first().map_or(0, |(count,)| *count))
+        };
+        ask.await.map_err(|fault: Fault| fault.undone(ENGINE))
     }
 }

@@ -9,6 +9,7 @@ mod gates;
 mod messages;
 mod opening;
 mod shards;
+mod statistics;
 mod suites;
 
 use common::{RealClock, Servers, Set};

@@ -125,3 +125,22 @@ fn a_group_of_many_pieces_is_written_whole() {
         assert_eq!(index.search(&query).await.unwrap().orders, [orders[50].id]);
     });
 }
+
+#[test]
+fn a_new_index_with_fewer_orders_is_filled_once_more_before_it_is_believed() {
+    with_index(async |index| {
+        let orders = some(20);
+        apply(index, &orders, "20").await.unwrap();
+        let first = index.standing().await.unwrap().epoch;
+        let walking = |epoch| Standing { epoch, token: "20".to_owned(), walk: Walk::Below(None) };
+        let done = |epoch| Standing { walk: Walk::Done, ..walking(epoch) };
+        index.begin_anew(walking(first + 1)).await.unwrap();
+        index.apply(&orders[..12], done(first + 1)).await.expect_err("eight orders are missing");
+        assert_eq!(found(index).await, ids(&orders), "the old one is searched");
+        assert_eq!(index.standing().await.unwrap(), walking(first + 2));
+        index.apply(&orders[..15], done(first + 2)).await.expect_err("it is another number, and still too few");
+        index.apply(&orders[..15], done(first + 3)).await.expect("twice the same: so many there are");
+        assert_eq!(found(index).await, ids(&orders[..15]));
+        assert_eq!(index.order_count().await.unwrap(), 15);
+    });
+}

@@ -1,8 +1,10 @@
 //! Shared limits, shared cache, and the lock.
 
-use doos_adapter_redis::{Cached, Link, LockOptions, Options, Rate, RedisLock, SharedCache, SharedLimits, Taken};
+use doos_adapter_redis::{Link, LockOptions, Options, RedisCache, RedisLimits, RedisLock};
 use doos_ports::Error;
+use doos_ports::cache::{Cached, Looked, REMEMBERED_MS, SharedCache};
 use doos_ports::fenced_lock::FencedLock;
+use doos_ports::rate_limits::{Rate, SharedLimits, Taken};
 use futures::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +21,7 @@ fn nobody() -> Arc<Link> {
 #[test]
 fn gateways_share_a_bucket_and_each_key_has_its_own() {
     on_redis(async |link| {
-        let (one, other) = (SharedLimits::new(Arc::clone(&link)), SharedLimits::new(link));
+        let (one, other) = (RedisLimits::new(Arc::clone(&link)), RedisLimits::new(link));
         // So slow that the test's own time adds nothing.
         let rate = Rate { per_second: 1, burst: 50 };
         let mut granted = 0;
@@ -38,7 +40,7 @@ fn gateways_share_a_bucket_and_each_key_has_its_own() {
 #[test]
 fn tokens_come_back_with_time_up_to_the_bucket_s_size() {
     on_redis(async |link| {
-        let limits = SharedLimits::new(link);
+        let limits = RedisLimits::new(link);
         let rate = Rate { per_second: 200, burst: 4 };
         assert_eq!(limits.take("k", rate, 4).await, Taken::Granted);
         let Taken::Refused { retry_after } = limits.take("k", rate, 4).await else { panic!("it is empty") };
@@ -52,43 +54,78 @@ fn tokens_come_back_with_time_up_to_the_bucket_s_size() {
 #[test]
 fn with_redis_away_the_limit_is_the_caller_s_and_the_cache_is_empty() {
     runtime().block_on(async {
-        let (limits, cache) = (SharedLimits::new(nobody()), SharedCache::new(nobody()));
-        assert_eq!(limits.take("k", Rate { per_second: 1, burst: 1 }, 1).await, Taken::Unlimited);
+        let (limits, cache) = (RedisLimits::new(nobody()), RedisCache::new(nobody()));
+        assert_eq!(limits.take("k", Rate { per_second: 1, burst: 1 }, 1).await, Taken::Away);
         let cached = Cached { version: 1, bytes: vec![1] };
-        assert!(!cache.put("order", "1", &cached, Duration::from_secs(9)).await);
-        assert_eq!(cache.get("order", "1").await, None);
-        assert!(!cache.invalidate("order", "1", 2).await);
+        assert!(!cache.put("order", "1", &cached, 0, Duration::from_secs(9)).await);
+        assert_eq!(cache.get("order", "1").await, Looked::Away);
+        assert!(!cache.outdate("order", &[("1".to_owned(), 2)]).await);
+    });
+}
+
+/// What is there, and the engine's time.
+async fn look(cache: &RedisCache, kind: &str) -> (Option<Cached>, u64) {
+    match cache.get(kind, "1").await {
+        Looked::There { cached, at_ms, put_at_ms } => {
+            assert!(put_at_ms <= at_ms);
+            (Some(cached), at_ms)
+        }
+        Looked::Missing { at_ms } => (None, at_ms),
+        Looked::Away => panic!("Redis is there"),
+    }
+}
+
+#[test]
+fn an_outdated_version_cannot_come_back() {
+    on_redis(async |link| {
+        let cache = RedisCache::new(link);
+        let entry = |version: u64| Cached { version, bytes: vec![0, 255, version as u8] };
+        let ttl = Duration::from_secs(60);
+        let outdate = async |version: u64| cache.outdate("order", &[("1".to_owned(), version)]).await;
+        let (found, at) = look(&cache, "order").await;
+        assert_eq!(found, None);
+        assert!(cache.put("order", "1", &entry(3), at, ttl).await);
+        assert_eq!(look(&cache, "order").await.0, Some(entry(3)));
+        assert_eq!(look(&cache, "product").await.0, None, "kinds are apart");
+        assert!(!cache.put("order", "1", &entry(2), at, ttl).await, "an older one comes late");
+        assert!(outdate(4).await);
+        assert_eq!(look(&cache, "order").await.0, None);
+        assert!(!cache.put("order", "1", &entry(3), at, ttl).await, "read before the change, put after it");
+        assert!(cache.put("order", "1", &entry(4), at, ttl).await);
+        assert!(outdate(4).await);
+        assert_eq!(look(&cache, "order").await.0, Some(entry(4)), "what is already new stays");
+        let long_ago = at - REMEMBERED_MS - 1;
+        assert!(!cache.put("order", "1", &entry(5), long_ago, ttl).await, "what it was told since may be forgotten");
     });
 }
 
 #[test]
-fn an_invalidated_version_cannot_come_back() {
+fn many_are_outdated_at_once_and_those_that_nobody_has_put_as_well() {
     on_redis(async |link| {
-        let cache = SharedCache::new(link);
-        let entry = |version: u64| Cached { version, bytes: vec![0, 255, version as u8] };
-        let ttl = Duration::from_secs(60);
-        assert_eq!(cache.get("order", "1").await, None);
-        assert!(cache.put("order", "1", &entry(3), ttl).await);
-        assert_eq!(cache.get("order", "1").await, Some(entry(3)));
-        assert_eq!(cache.get("product", "1").await, None, "kinds are apart");
-        assert!(!cache.put("order", "1", &entry(2), ttl).await, "an older one comes late");
-        assert!(cache.invalidate("order", "1", 4).await);
-        assert_eq!(cache.get("order", "1").await, None);
-        assert!(!cache.put("order", "1", &entry(3), ttl).await, "read before the change, put after it");
-        assert!(cache.put("order", "1", &entry(4), ttl).await);
-        assert!(cache.invalidate("order", "1", 4).await);
-        assert_eq!(cache.get("order", "1").await, Some(entry(4)), "what is already new stays");
+        let cache = RedisCache::new(link);
+        let entry = Cached { version: 1, bytes: vec![7] };
+        let (_, at) = look(&cache, "order").await;
+        for key in ["0", "299"] {
+            assert!(cache.put("order", key, &entry, at, Duration::from_secs(60)).await);
+        }
+        let newer: Vec<(String, u64)> = (0..300).map(|key| (key.to_string(), 2)).collect();
+        assert!(cache.outdate("order", &newer).await);
+        for key in ["0", "150", "299"] {
+            assert!(matches!(cache.get("order", key).await, Looked::Missing { .. }), "{key}");
+            assert!(!cache.put("order", key, &entry, at, Duration::from_secs(60)).await, "{key}");
+        }
     });
 }
 
 #[test]
 fn a_cached_entry_ends_with_its_time_to_live() {
     on_redis(async |link| {
-        let cache = SharedCache::new(link);
+        let cache = RedisCache::new(link);
         let entry = Cached { version: 1, bytes: vec![7] };
-        assert!(cache.put("order", "1", &entry, Duration::from_millis(50)).await);
+        let (_, at) = look(&cache, "order").await;
+        assert!(cache.put("order", "1", &entry, at, Duration::from_millis(50)).await);
         let ended = async {
-            while cache.get("order", "1").await.is_some() {
+            while look(&cache, "order").await.0.is_some() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };

@@ -15,7 +15,7 @@ pub struct OrderPage {
 
 impl App {
     pub async fn read_order(&self, principal: &Principal, id: OrderId) -> Result<Arc<Order>> {
-        let order = self.ports.orders.load(id).await?.ok_or(Error::NotFound("order"))?;
+        let order = self.ports.orders.read(id).await?.ok_or(Error::NotFound("order"))?;
         principal.check_sees(&order)?;
         Ok(order)
     }

@@ -39,7 +39,7 @@ impl App {
         let mut orders: Vec<Arc<Order>> = Vec::with_capacity(hits.orders.len());
         for id in hits.orders {
             // What the index does not know yet: that it has moved on.
-            let order = self.ports.orders.load(id).await?;
+            let order = self.ports.orders.read(id).await?;
             let is_asked_for = |order: &Arc<Order>| query.statuses.is_empty() || query.statuses.contains(&order.status);
             orders.extend(order.filter(is_asked_for));
         }

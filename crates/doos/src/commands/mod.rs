@@ -1,16 +1,18 @@
 //! One function a command; each prints its own result and says how the process ends.
 
 pub mod bench;
+mod config;
 mod dlq;
 mod offline;
+mod projections;
 mod serve;
 
 use anyhow::{Context, Result};
-use doos_node::config::{self, Flags, Loaded};
+use doos_node::config::{Flags, Loaded, load as load_config};
 use serde_json::json;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command, ConfigCommand, Global, Profile};
+use crate::cli::{Cli, Command, Global, Profile};
 use crate::say;
 
 pub fn run(cli: Cli) -> Result<ExitCode> {
@@ -24,13 +26,10 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Backup { dir }) => offline::backup(&load(global)?, &dir, global.output),
         Some(Command::Bench(bench)) => bench::bench(global, *bench),
         Some(Command::Migrate(verb)) => offline::migrate(&load(global)?, verb, global.output),
+        Some(Command::Projections(verb)) => projections::projections(&load(global)?, &verb, global.output),
         Some(Command::Dlq(verb)) => dlq::dlq(&load(global)?, verb, global.output),
         Some(Command::Journal(verb)) => offline::journal(&load(global)?, verb, global.output),
-        Some(Command::Config(ConfigCommand::Print)) => {
-            let loaded = load(global)?;
-            say::either(global.output, &loaded.to_json(), loaded.print())?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Some(Command::Config(verb)) => config::config(&load(global)?, &verb, global.output),
         Some(Command::Explain { code }) => offline::explain(&code, global.output),
         Some(Command::Openapi) => {
             // JSON in either form, and to the byte what is checked in.
@@ -58,5 +57,5 @@ fn load_with(global: &Global, mut values: Vec<(&'static str, serde_json::Value)>
         values.push(("auth.require", json!(true)));
     }
     let flags = Flags { file: global.config.clone(), values };
-    config::load(&flags).context("cannot start")
+    load_config(&flags).context("cannot start")
 }

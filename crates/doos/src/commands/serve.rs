@@ -26,10 +26,11 @@ pub fn serve(global: &Global, serve: Serve, bare: bool) -> Result<ExitCode> {
     }
     let config = load_with(global, values)?.config;
     config.check()?;
-    let _telemetry = doos_node::telemetry::install(&config)?;
+    let telemetry = doos_node::telemetry::install(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
-        let node = Node::start(config).await?;
+        let mut node = Node::start(config).await?;
+        node.follow_live_values(Some(telemetry.level.clone()));
         say::either(global.output, &node.banner_json(), node.banner(bare))?;
         node.run_until_told().await
     })?;

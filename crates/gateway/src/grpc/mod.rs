@@ -14,6 +14,7 @@ mod stopping;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State as FromState};
+use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use std::sync::Arc;
@@ -76,18 +77,19 @@ pub fn router(state: &Arc<State>) -> (Router, HealthReporter) {
 }
 
 /// Lets a call in, and names it for the numbers.
-async fn admit(FromState(state): FromState<Arc<State>>, mut request: Request, next: Next) -> Response {
-    let path = request.uri().path();
+async fn admit(FromState(state): FromState<Arc<State>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let path = parts.uri.path();
     let route = METHODS.iter().copied().find(|Route(known)| *known == path).unwrap_or(INFRASTRUCTURE);
     let is_ours = path.starts_with("/order.v1.OrderService/");
     if is_ours {
         let mutating = path.rsplit('/').next().is_some_and(|method| MUTATING.contains(&method));
-        match identify(&state, &request, mutating) {
-            Ok(caller) => request.extensions_mut().insert(caller),
+        match identify(&state, &parts, mutating).await {
+            Ok(caller) => parts.extensions.insert(caller),
             Err(problem) => return tagged(refusal::status(&problem).into_http(), route),
         };
     }
-    let response = tagged(next.run(request).await, route);
+    let response = tagged(next.run(Request::from_parts(parts, body)).await, route);
     if is_ours {
         return response;
     }
@@ -95,10 +97,10 @@ async fn admit(FromState(state): FromState<Arc<State>>, mut request: Request, ne
     response.map(|body| Body::new(stopping::Stopping::new(body, state.stop.clone())))
 }
 
-fn identify(state: &State, request: &Request, mutating: bool) -> Result<Caller> {
-    let scope = request.extensions().get::<Arc<Scope>>();
+async fn identify(state: &State, parts: &Parts, mutating: bool) -> Result<Caller> {
+    let scope = parts.extensions.get::<Arc<Scope>>();
     let scope = scope.ok_or_else(|| Problem::new("internal", "the request lost its scope"))?;
-    state.admit(request.headers(), request.uri(), scope, mutating).map(Caller)
+    state.admit(&parts.headers, &parts.uri, scope, mutating).await.map(Caller)
 }
 
 fn tagged(mut response: Response, route: Route) -> Response {

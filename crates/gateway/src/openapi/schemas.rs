@@ -6,6 +6,7 @@ use utoipa::openapi::ComponentsBuilder;
 use crate::view::Amount;
 use crate::view::actions::{ActionListView, ActionView};
 use crate::view::audit::{AuditView, DifferenceView, RepairStepView, RepairView, StepOutcome};
+use crate::view::comparison::{ComparisonListView, ComparisonView};
 use crate::view::operations::{
     DeadLetterListView, DeadLetterView, HealthView, MessageListView, MessageView, SettledLetterListView,
     SettledLetterView,
@@ -46,6 +47,8 @@ pub fn all() -> Map<String, Value> {
         .schema_from::<RepairView>()
         .schema_from::<RepairStepView>()
         .schema_from::<StepOutcome>()
+        .schema_from::<ComparisonListView>()
+        .schema_from::<ComparisonView>()
         .schema_from::<HealthView>()
         .schema_from::<FiguresView>()
         .schema_from::<BucketView>()

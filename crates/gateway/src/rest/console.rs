@@ -13,6 +13,7 @@ use super::statistics::time;
 use crate::payload::{Parameters, Segment};
 use crate::problem::{Problem, Result};
 use crate::state::{Caller, State, Traceparent};
+use crate::view::comparison::ComparisonListView;
 use crate::view::order::{OrderListView, OrderView};
 use crate::view::product::{MovementListView, MovementView};
 use crate::view::system::SystemView;
@@ -93,4 +94,12 @@ pub async fn rebuild(
     let (app, asked) = (Arc::clone(&state.app), Asked { by, trace: Some(trace) });
     state.finish(async move { app.rebuild_projections(&asked).await }).await?;
     Ok(rest::json(StatusCode::ACCEPTED, "{\"rebuilding\":true}".to_owned()))
+}
+
+/// It only reads, but all there is: in a task of its own, so that it ends and gives its place free in any case.
+pub async fn compare(FromState(state): FromState<Arc<State>>, Caller(by): Caller) -> Result<Response<Body>> {
+    by.check_operator()?;
+    let app = Arc::clone(&state.app);
+    let compared = state.finish(async move { app.compare_projections(&by).await }).await?;
+    Ok(rest::json(StatusCode::OK, view::to_json(&ComparisonListView::of(&compared))))
 }

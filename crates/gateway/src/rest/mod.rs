@@ -160,6 +160,7 @@ fn back_office() -> Vec<Entry> {
         entry("/v1/admin/search", get(console::search), &[("get", "/v1/admin/search")]),
         entry("/v1/admin/system", get(console::system), &[("get", "/v1/admin/system")]),
         entry("/v1/admin/projections:rebuild", post(console::rebuild), &[("post", "/v1/admin/projections:rebuild")]),
+        entry("/v1/admin/projections:compare", post(console::compare), &[("post", "/v1/admin/projections:compare")]),
         entry("/v1/admin/actions", get(admin::actions), &[("get", "/v1/admin/actions")]),
         entry("/v1/admin/audit", get(admin::audit), &[("get", "/v1/admin/audit")]),
         entry("/v1/admin/audit:repair", post(admin::repair), &[("post", "/v1/admin/audit:repair")]),

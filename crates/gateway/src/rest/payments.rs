@@ -34,7 +34,7 @@ pub async fn callback(
 ) -> Result<Response<Body>> {
     state.limits.admit_any()?;
     if let Err(refused) = check_signature(&headers, &payload.body, &state) {
-        state.admit_stranger(&headers, &scope)?;
+        state.admit_stranger(&headers, &scope).await?;
         return Err(refused);
     }
     state.shed()?;

@@ -47,7 +47,7 @@ pub async fn log_in(
     payload: Payload,
 ) -> Result<Response<Body>> {
     state.limits.admit_any()?;
-    state.admit_stranger(&headers, &scope)?;
+    state.admit_stranger(&headers, &scope).await?;
     state.auth.check_own_page(&headers, &uri)?;
     let now = state.app.ports.clock.now();
     let (principal, token, ttl) = match read_body(&payload.body)? {

@@ -4,6 +4,7 @@
 
 pub mod actions;
 pub mod audit;
+pub mod comparison;
 pub mod operations;
 pub mod order;
 pub mod product;

@@ -59,6 +59,31 @@ impl Config {
     /// A node has a store of its own, or all the engines of a cluster.
     fn check_engines(&self) -> Result<(), Error> {
         let refuse = |key, problem: &str, fix| Err(Error::Refused { key, problem: problem.to_owned(), fix });
+        if !self.opensearch.nodes.is_empty() && !self.database.is_cluster() {
+            return refuse(
+                "opensearch.nodes",
+                "the embedded store has its own search, and orders that you expect in the engine would not be there",
+                "give database.shards too, or remove the key",
+            );
+        }
+        if self.redis.is_there() {
+            if let Err(error) = self.redis.options() {
+                return Err(Error::Refused {
+                    key: "redis.addr",
+                    problem: error.to_string(),
+                    fix: "write it as HOST:PORT, redis://HOST:PORT/DB, redis-sentinel://HOST:PORT,HOST:PORT/MASTER or \
+                          redis-cluster://HOST:PORT,HOST:PORT, and put the password into redis.password_file",
+                });
+            }
+            if !self.database.is_cluster() {
+                return refuse(
+                    "redis.addr",
+                    "there is a Redis but no order shard; a node on the embedded store keeps everything itself and \
+                     would not use it",
+                    "give database.shards too, or remove the key",
+                );
+            }
+        }
         if !self.database.is_cluster() {
             return match self.kafka.brokers.is_empty() {
                 true => Ok(()),

@@ -62,12 +62,6 @@ impl Default for Peer {
     }
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Redis {
-    pub addr: String,
-}
-
 impl Default for Database {
     fn default() -> Self {
         Self {

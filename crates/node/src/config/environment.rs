@@ -25,7 +25,7 @@ pub(super) fn merge(figment: Figment) -> Figment {
 }
 
 /// Keys whose values must never be shown, not even in a complaint about them.
-const SECRETS: [&str; 2] = ["auth.token_secret", "payment.callback_secret"];
+const SECRETS: [&str; 3] = ["auth.token_secret", "payment.callback_secret", "opensearch.password"];
 
 /// What is text by its key and would be read as something else by its looks: `0123` is no number in a secret.
 fn words(variables: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {

@@ -8,9 +8,11 @@ mod check;
 mod cluster;
 mod environment;
 mod printing;
+mod redis;
 
-pub use cluster::{Database, Peer, Redis, Shard};
+pub use cluster::{Database, Peer, Shard};
 pub use printing::flatten;
+pub use redis::Redis;
 
 use figment::Figment;
 use figment::providers::{Format, Serialized, Yaml};
@@ -54,6 +56,10 @@ pub struct Config {
     pub drain_ms: u64,
     pub database: Database,
     pub redis: Redis,
+    /// Orders kept for reading, in a cluster's gateways.
+    pub cache: doos_adapter_cache::Options,
+    /// Without nodes a cluster has no search.
+    pub opensearch: doos_adapter_opensearch::Options,
     pub kafka: doos_adapter_kafka::Options,
     pub etcd: doos_adapter_etcd::Options,
     pub peer: Peer,
@@ -80,6 +86,8 @@ impl Default for Config {
             drain_ms: 10_000,
             database: Database::default(),
             redis: Redis::default(),
+            cache: doos_adapter_cache::Options::default(),
+            opensearch: doos_adapter_opensearch::Options::default(),
             kafka: doos_adapter_kafka::Options::default(),
             etcd: doos_adapter_etcd::Options { endpoints: String::new(), ..Default::default() },
             peer: Peer::default(),
@@ -260,6 +268,12 @@ pub fn load(flags: &Flags) -> Result<Loaded, Error> {
     if let Some(password) = password {
         config.database.fill_in(&password);
     }
+    let mut password = None;
+    read_secret_file(&mut password, &config.opensearch.password_file)?;
+    if let Some(password) = password {
+        config.opensearch.password = password;
+    }
+    read_secret_file(&mut config.redis.password, &config.redis.password_file)?;
     Ok(Loaded { config, figment })
 }
 

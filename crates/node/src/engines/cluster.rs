@@ -6,11 +6,13 @@
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use doos_adapter_binlog::BinlogFeed;
-use doos_adapter_embedded::{Projections, StaticRegistry};
+use doos_adapter_cache::CachedOrders;
+use doos_adapter_embedded::StaticRegistry;
 use doos_adapter_etcd::EtcdRegistry;
 use doos_adapter_kafka::KafkaBus;
 use doos_adapter_mysql::{Databases, MySqlEngines};
 use doos_adapter_peer::{RemoteOptions, Seat};
+use doos_adapter_redis::{Link, RedisLimits};
 use doos_app::App;
 use doos_domain::audit::MovementSums;
 use doos_domain::ids::ProductId;
@@ -18,16 +20,21 @@ use doos_domain::stock::StockRow;
 use doos_gateway::GaugeSample;
 use doos_ports::Ports;
 use doos_ports::clock::Clock;
+use doos_ports::order_store::OrderStore;
+use doos_ports::rate_limits::SharedLimits;
 use doos_ports::registry::{Lease, Registry, WorkerNumber};
+use doos_ports::search::SearchIndex;
+use doos_roles::Role;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-use super::{Engines, Surroundings, gauge};
+use super::{Engines, Surroundings, gauge, reads};
 use crate::audit::{self, Evidence, Report};
 use crate::config::{Config, Peer};
 use crate::election::Election;
+use crate::leased::Leased;
 use crate::peers;
 use crate::secrets::Secrets;
 
@@ -36,8 +43,12 @@ pub(crate) struct Cluster {
     sql: MySqlEngines,
     bus: Arc<KafkaBus>,
     feed: Arc<BinlogFeed>,
+    /// The one connection of this process, shared by everybody who uses Redis; none if there is no Redis.
+    redis: Option<Arc<Link>>,
     seat: Arc<Seat>,
-    projections: Projections,
+    search: Arc<dyn SearchIndex>,
+    /// In front of the order store; none where nobody reads orders.
+    cache: Option<Arc<CachedOrders>>,
     registry: Arc<dyn Registry>,
     /// Under which this process begins.
     number: u8,
@@ -56,7 +67,13 @@ const CATALOG_EVERY: Duration = Duration::from_secs(2);
 
 impl Cluster {
     pub async fn open(config: &Config, clock: &Arc<dyn Clock>, beside: &mut JoinSet<()>) -> Result<Self> {
-        let options = config.database.options();
+        let projections = &config.projections;
+        let options = doos_adapter_mysql::Options {
+            utc_offset_minutes: projections.utc_offset_minutes,
+            minute_rows_kept_s: projections.minute_rows_kept_s,
+            hour_rows_kept_s: projections.hour_rows_kept_s,
+            ..config.database.options()
+        };
         let feed = doos_adapter_binlog::Options::new(options.addresses.shards.clone());
         let databases = Databases::new(options, Arc::clone(clock)).context("the databases' addresses")?;
         let registry = open_registry(config, clock, beside).await?;
@@ -64,14 +81,18 @@ impl Cluster {
         let sql = databases.open().await.context("cannot open the databases")?;
         let feed = BinlogFeed::new(feed, Arc::clone(clock)).context("the change feed")?;
         let bus = KafkaBus::open(config.kafka.clone()).context("the broker's options")?;
-        let projections = super::embedded::open_projections(config).await?;
+        let redis = config.redis.link(clock).context("redis.addr")?;
+        let search = reads::search(config, clock)?;
+        let cache = reads::cache(config, Arc::clone(&sql.orders) as _, redis.as_ref(), clock);
         Ok(Self {
             databases,
             sql,
             bus: Arc::new(bus),
             feed: Arc::new(feed),
+            redis,
             seat: Arc::default(),
-            projections,
+            search,
+            cache,
             registry,
             number: worker.number,
             worker: Mutex::new(Some(worker)),
@@ -137,10 +158,14 @@ impl Evidence for Cluster {
 impl Engines for Cluster {
     fn ports(&self, surroundings: Surroundings) -> Ports {
         let sql = self.sql.clone();
+        let orders: Arc<dyn OrderStore> = match &self.cache {
+            Some(cache) => Arc::clone(cache) as _,
+            None => sql.orders,
+        };
         Ports {
             clock: surroundings.clock,
             id_marks: sql.id_marks,
-            orders: sql.orders,
+            orders,
             outbox: sql.outbox,
             ledger: sql.ledger,
             gate: Arc::new(self.seat.gate()),
@@ -152,8 +177,8 @@ impl Engines for Cluster {
             identities: sql.identities,
             payments: sql.payments,
             shipments: sql.shipments,
-            statistics: Arc::clone(&self.projections.statistics) as _,
-            search: Arc::clone(&self.projections.search) as _,
+            statistics: sql.statistics,
+            search: Arc::clone(&self.search),
             provider: surroundings.provider,
             carrier: surroundings.carrier,
         }
@@ -162,6 +187,20 @@ impl Engines for Cluster {
     async fn until_stopped(&self) -> String {
         // What is away comes back, or not; the node refuses meanwhile and needs no new start.
         std::future::pending().await
+    }
+
+    /// The read models are brought on by one process at a time; which one, the registry says.
+    fn lend(&self, role: Box<dyn Role>) -> Box<dyn Role> {
+        if role.name() == "cdc" { Box::new(Leased::new(role, Arc::clone(&self.registry))) } else { role }
+    }
+
+    fn registry(&self) -> Option<Arc<dyn Registry>> {
+        Some(Arc::clone(&self.registry))
+    }
+
+    fn limits(&self) -> Option<Arc<dyn SharedLimits>> {
+        let link = self.redis.as_ref()?;
+        Some(Arc::new(RedisLimits::new(Arc::clone(link))))
     }
 
     fn worker(&self) -> u8 {
@@ -193,6 +232,9 @@ impl Engines for Cluster {
         };
         beside.spawn(election.run());
         beside.spawn(keep_catalog(Arc::clone(app)));
+        if let Some(cache) = &self.cache {
+            beside.spawn(Arc::clone(cache).follow(Arc::clone(&self.feed) as _));
+        }
         if self.plays("timeouts") {
             let (sql, clock) = (self.sql.clone(), Arc::clone(&app.ports.clock));
             beside.spawn(async move {
@@ -220,7 +262,18 @@ impl Engines for Cluster {
 
     fn gauges(&self) -> Vec<GaugeSample> {
         let stats = self.bus.stats();
-        vec![gauge("doos_bus_unacknowledged", "Messages on their way to the broker", stats.publish_queue_len as f64)]
+        let mut gauges = vec![gauge(
+            "doos_bus_unacknowledged",
+            "Messages on their way to the broker",
+            stats.publish_queue_len as f64,
+        )];
+        if let Some(cache) = &self.cache {
+            gauges.extend(reads::cache_gauges(cache));
+        }
+        if let Some(redis) = &self.redis {
+            gauges.push(gauge("doos_redis_away", "1 while Redis cannot be reached", f64::from(redis.is_away())));
+        }
+        gauges
     }
 
     async fn audit(&self) -> Result<Report> {

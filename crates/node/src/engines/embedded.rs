@@ -160,7 +160,7 @@ fn warn_of_ids_ahead(store: &Store, clock: &dyn Clock) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn open_projections(config: &Config) -> Result<Projections> {
+async fn open_projections(config: &Config) -> Result<Projections> {
     let (dir, options) = (config.data_dir.clone(), config.projections);
     let opened = tokio::task::spawn_blocking(move || Projections::open(&dir, options)).await?;
     opened.with_context(|| format!("cannot open statistics and search in {}", config.data_dir.display()))

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod embedded;
+mod reads;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use embedded::Embedded;
@@ -15,7 +16,9 @@ use doos_gateway::GaugeSample;
 use doos_ports::Ports;
 use doos_ports::clock::Clock;
 use doos_ports::outside::{Carrier, PaymentProvider};
-use doos_ports::registry::Lease;
+use doos_ports::rate_limits::SharedLimits;
+use doos_ports::registry::{Lease, Registry};
+use doos_roles::Role;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -33,6 +36,21 @@ pub(crate) struct Surroundings {
 #[async_trait]
 pub(crate) trait Engines: Evidence {
     fn ports(&self, surroundings: Surroundings) -> Ports;
+
+    /// A role as it is to be run here: where several processes run it, perhaps by one of them at a time.
+    fn lend(&self, role: Box<dyn Role>) -> Box<dyn Role> {
+        role
+    }
+
+    /// Where the cluster's live values are; none where there is no cluster.
+    fn registry(&self) -> Option<Arc<dyn Registry>> {
+        None
+    }
+
+    /// Rate limits shared with other gateways.
+    fn limits(&self) -> Option<Arc<dyn SharedLimits>> {
+        None
+    }
 
     /// The number under which this process makes order ids.
     fn worker(&self) -> u8;

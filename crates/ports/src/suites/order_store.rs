@@ -17,6 +17,7 @@ suite!($ order_store order_store_suite {
     an_order_is_there_when_its_commit_has_returned,
     every_field_of_an_order_is_kept,
     an_order_grows_version_by_version,
+    what_this_process_has_committed_is_read_by_it_at_once,
     a_change_of_a_version_that_has_passed_loses,
     a_second_new_order_under_one_id_loses,
     a_change_of_an_order_that_does_not_exist_loses,
@@ -96,6 +97,24 @@ pub async fn an_order_grows_version_by_version(ports: Ports) {
     scene.commit(second).await.expect("the second version is taken");
     scene.commit(third).await.expect("the third version is taken");
     assert_eq!(scene.load(first.id).await, Some(last));
+}
+
+pub async fn what_this_process_has_committed_is_read_by_it_at_once(ports: Ports) {
+    let scene = Scene::new(ports);
+    let read = async |order: &Order| scene.ports.orders.read(order.id).await.expect("an order can be read");
+    let change = scene.new_order(1, 0);
+    let first = Arc::clone(&change.order);
+    assert_eq!(read(&first).await, None);
+    scene.commit(change).await.expect("a new order is taken");
+    assert_eq!(read(&first).await, Some(Arc::clone(&first)), "not that there is none, which was read before");
+    let second = scene.confirmed(&first, 10);
+    let confirmed = Arc::clone(&second.order);
+    scene.commit(second).await.expect("the second version is taken");
+    assert_eq!(read(&first).await, Some(Arc::clone(&confirmed)));
+    let third = scene.cancelled(&confirmed, 20);
+    let cancelled = Arc::clone(&third.order);
+    scene.commit(third).await.expect("the third version is taken");
+    assert_eq!(read(&first).await, Some(cancelled));
 }
 
 pub async fn a_change_of_a_version_that_has_passed_loses(ports: Ports) {

@@ -25,6 +25,7 @@ suite!($ search search_suite {
     pages_hold_everything_once_newest_first,
     the_standing_is_kept_and_a_stale_one_is_refused,
     beginning_anew_forgets_everything,
+    it_tells_in_which_version_it_has_an_order,
 });
 
 fn placed(scene: &Scene, user_number: u64, millis: i64, address: Option<&str>, products: &[u64]) -> Arc<Order> {
@@ -235,4 +236,19 @@ pub async fn beginning_anew_forgets_everything(ports: Ports) {
     scene.ports.search.begin_anew(fresh).await.expect("an index can begin anew");
     assert_eq!(hits(&scene, &anything()).await, Hits::default());
     assert_eq!(hits(&scene, &text("way")).await, Hits::default());
+}
+
+pub async fn it_tells_in_which_version_it_has_an_order(ports: Ports) {
+    let scene = Scene::new(ports);
+    let first = placed(&scene, 1, 0, Some("1 Harbour Street"), &[1]);
+    let second = placed(&scene, 2, 1, Some("2 Harbour Street"), &[1]);
+    let unknown = placed(&scene, 3, 2, None, &[1]);
+    put(&scene, &[Arc::clone(&first), Arc::clone(&second)]).await;
+    let cancelled = change_of(&second, second.cancel(&scene.cause(3))).order;
+    put(&scene, &[Arc::clone(&cancelled)]).await;
+    let asked = ids(&[&second, &unknown, &first]);
+    let versions = scene.ports.search.versions(&asked).await.expect("an index tells versions");
+    assert_eq!(versions, [Some(cancelled.version), None, Some(first.version)]);
+    assert!(scene.ports.search.versions(&[]).await.expect("of nothing, too").is_empty());
+    assert_eq!(scene.ports.search.order_count().await.expect("an index can be counted"), 2);
 }

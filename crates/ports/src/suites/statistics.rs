@@ -25,6 +25,7 @@ suite!($ statistics statistics_suite {
     beginning_anew_forgets_everything,
     old_minutes_are_forgotten_and_days_are_kept,
     an_order_of_a_forgotten_minute_leaves_no_trace_in_it,
+    they_tell_in_which_version_they_have_an_order,
 });
 
 const MINUTE_MS: i64 = 60_000;
@@ -268,4 +269,18 @@ pub async fn an_order_of_a_forgotten_minute_leaves_no_trace_in_it(ports: Ports) 
     assert_eq!(series(&scene, Step::Minute).await, [bucket(minute(&scene, 10 * DAY_MS), refunded)]);
     let all_time = Figures { orders: 2, ..refunded };
     assert_eq!(totals(&scene).await.all_time[&Currency::Eur], all_time);
+}
+
+pub async fn they_tell_in_which_version_they_have_an_order(ports: Ports) {
+    let scene = Scene::new(ports);
+    let paid = Life::placed(&scene, 1, 0).paid(&scene, 1_000);
+    let placed = Life::placed(&scene, 2, 2_000);
+    let unknown = Life::placed(&scene, 3, 3_000);
+    apply(&scene, &paid.versions).await;
+    apply(&scene, &placed.versions).await;
+    let asked = [unknown.newest().id, paid.newest().id, placed.newest().id];
+    let versions = scene.ports.statistics.versions(&asked).await.expect("statistics tell versions");
+    assert_eq!(versions, [None, Some(paid.newest().version), Some(placed.newest().version)]);
+    assert!(scene.ports.statistics.versions(&[]).await.expect("of nothing, too").is_empty());
+    assert_eq!(scene.ports.statistics.order_count().await.expect("statistics can be counted"), 2);
 }

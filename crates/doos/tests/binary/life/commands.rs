@@ -353,3 +353,26 @@ async fn metrics_count_what_happened() {
         assert!(text.lines().any(|line| line.starts_with(name)), "no {name}");
     }
 }
+
+#[tokio::test]
+async fn the_read_models_are_compared_with_the_orders_and_filled_anew_by_one_command() {
+    let mut server = Setup::new().start().await;
+    for _ in 0..5 {
+        let order = shop::place(&server.client(), "42", "101", 1).await;
+        await_status(&server.client(), &order, "confirmed").await;
+    }
+    let equal = |told: &Value| {
+        let projections = told["projections"].as_array().unwrap();
+        projections.len() == 2 && projections.iter().all(|it| it["equal"] == true && it["held"] == 5)
+    };
+    let told = server.run(&["projections", "compare", "-o", "json"]).await.expect_json(0);
+    assert!(told["equal"] == true && equal(&told), "{told}");
+    let told = server.run(&["projections", "rebuild", "-o", "json"]).await.expect_json(0);
+    assert!(told["equal"] == true && equal(&told), "{told}");
+    let text = server.run(&["projections", "compare"]).await.expect(0);
+    assert!(text.contains("5 of 5 orders") && text.trim_end().ends_with("equal to the orders"), "{text}");
+    server.stop().await;
+    let refused = server.run(&["projections", "compare"]).await;
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("no server runs on"), "{}", refused.stderr);
+}

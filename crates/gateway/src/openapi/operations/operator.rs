@@ -141,6 +141,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..NOTHING
     },
     Operation {
+        method: "post",
+        path: "/v1/admin/projections:compare",
+        id: "compareProjections",
+        tag: OPERATOR,
+        summary: "Compare statistics and search with the orders they are computed from.",
+        description: "Reads every order once, so it takes its time; everything goes on meanwhile, and a change under \
+            way is no difference. One comparison at a time: a second one is refused with `overloaded`.",
+        answers: &[json(200, "What was found.", "ComparisonList")],
+        kind: Kind::Settle,
+        codes: &["forbidden"],
+        ..NOTHING
+    },
+    Operation {
         path: "/v1/admin/audit",
         id: "audit",
         tag: OPERATOR,
