@@ -9,7 +9,7 @@ import { Question } from '@/ui/dialog';
 import { Grid } from '@/ui/grid';
 import { useNotices } from '@/ui/notices';
 import { ProblemNote } from '@/ui/problem-note';
-import { PageHead, Panel, Time, Waiting } from '@/ui/small';
+import { Empty, PageHead, Panel, Time, Waiting } from '@/ui/small';
 
 export function Component() {
   const { t, language } = useText();
