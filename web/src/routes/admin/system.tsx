@@ -26,13 +26,11 @@ export function Component() {
             <div className="figure"><dt>{t('system.streams')}</dt><dd>{count(system.streams, language)}</dd></div>
             <div className="figure"><dt>{t('system.letters')}</dt><dd>{count(system.dead_letters, language)}</dd></div>
           </dl>
-          <div className="two-columns">
-            <Roles roles={system.roles} />
-            <div className="board-stack">
-              <Disk disk={system.disk} />
-              <Queues queues={system.queues} />
-              <Projections projections={system.projections} />
-            </div>
+          <Roles roles={system.roles} />
+          <div className="three-columns below">
+            <Disk disk={system.disk} />
+            <Queues queues={system.queues} />
+            <Projections projections={system.projections} />
           </div>
           <Readings readings={system.readings} />
         </>
