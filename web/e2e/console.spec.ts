@@ -188,6 +188,7 @@ test('a dead letter is read, replayed and discarded', async ({ page, forgive }) 
     // The cause is still there: it comes back, and is discarded among those chosen.
     await expect(row).toBeVisible({ timeout: 25_000 });
     await row.getByRole('checkbox').check();
+    await expectAccessible(page);
     await page.getByRole('button', { name: 'Discard 1' }).click();
     await expect(page.getByRole('dialog')).toContainText('They are never done');
     await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();

@@ -417,6 +417,7 @@ export const en = {
   'system.queues': 'Queues',
   'system.disk': 'Time to disk',
   'system.disk_explain': 'How long the last {count} groups took to become durable.',
+  'system.disk_none': 'Nothing has been written since the start.',
   'system.disk_max': 'longest',
   'system.started': 'since',
   'system.commit_len': 'Changes in the last group',

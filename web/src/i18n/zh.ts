@@ -419,6 +419,7 @@ export const zh: Record<keyof typeof en, string> = {
   'system.queues': '队列',
   'system.disk': '落盘用时',
   'system.disk_explain': '最近 {count} 组变更落盘所用的时间。',
+  'system.disk_none': '启动以来还没有写入。',
   'system.disk_max': '最长',
   'system.started': '启动于',
   'system.commit_len': '最近一组的变更',

@@ -91,9 +91,9 @@ function Disk({ disk }: Pick<SystemReport, 'disk'>) {
   ] as const;
   return (
     <Panel title={t('system.disk')}>
-      <p className="quiet panel-explain">{t('system.disk_explain', { count: count(disk.commits_measured, language) })}</p>
+      <p className="quiet panel-explain">{disk.commits_measured === 0 ? t('system.disk_none') : t('system.disk_explain', { count: count(disk.commits_measured, language) })}</p>
       <ul className="fact-lines">
-        {measured.map(([name, ms]) => <li key={name}><span>{name}</span><span className="money">{milliseconds(ms, language)}</span></li>)}
+        {disk.commits_measured > 0 && measured.map(([name, ms]) => <li key={name}><span>{name}</span><span className="money">{milliseconds(ms, language)}</span></li>)}
         <li><span>{t('system.commit_len')}</span><span className="money">{count(disk.commit_len_last, language)}</span></li>
       </ul>
     </Panel>
