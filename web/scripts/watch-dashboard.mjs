@@ -2,8 +2,9 @@
 // its longest tasks take, and whether its numbers are right in the end.
 //
 // Usage: DOOS_BINARY=../target/fast/doos npm run watch [ORDERS_PER_S] [SECONDS]
-// Needs wrk, and web/dist. A binary without these pages gets a preview server in front, as in the end-to-end tests. It prints what it measures and fails only on what must hold on any machine: at most ten drawings in each
-// second, no complaint of the browser, every order placed, and the numbers of the page equal to the statistics.
+// Needs wrk, and web/dist. A binary without these pages gets a preview server in front, as in the end-to-end tests. It
+// prints what it measures and fails only on what must hold on any machine: at most ten drawings in each second, no
+// complaint of the browser, every order placed, and the numbers of the page equal to the statistics.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
