@@ -4,7 +4,8 @@
 // Usage: DOOS_BINARY=../target/fast/doos npm run watch [ORDERS_PER_S] [SECONDS]
 // Needs wrk, and web/dist. A binary without these pages gets a preview server in front, as in the end-to-end tests. It
 // prints what it measures and fails only on what must hold on any machine: at most ten drawings in each second, no
-// complaint of the browser, every order placed, and the numbers of the page equal to the statistics.
+// complaint of the browser, and the numbers of the page equal to the statistics and to what was placed. A busy machine may
+// refuse orders; they are counted.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -93,7 +94,9 @@ async function pagesOf(api) {
 }
 
 let preview;
-const server = spawn(binary, ['serve', '--data-dir', dataDir, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'], env: environment });
+const server = spawn(binary, ['serve', '--data-dir', dataDir, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'pipe'], env: environment });
+let complaint = '';
+server.stderr.on('data', (text) => (complaint = (complaint + String(text)).slice(-2_000)));
 let browser;
 try {
   const url = await new Promise((resolve, reject) => {
@@ -103,7 +106,7 @@ try {
       const found = /listening on (http:\/\/\S+)/.exec(said);
       if (found) resolve(found[1]);
     });
-    server.once('exit', () => reject(new Error(`the server ended at once: ${said}`)));
+    server.once('exit', () => reject(new Error(`the server ended at once: ${said}${complaint}`)));
   });
   const read = async (path, options) => {
     const response = await fetch(url + path, options);
@@ -167,7 +170,6 @@ try {
   expect(busiest <= DRAWS_PER_S_MAX, `${busiest} drawings in a second, at most ${DRAWS_PER_S_MAX} are meant to be`);
   expect(seen.draws.length > 0, 'the page drew nothing at all');
   expect(complaints.length === 0, `the browser complained: ${complaints.slice(0, 3).join(' | ')}`);
-  expect(refused === 0, `${refused} orders were refused`);
   expect(summary.orders === placed && shown === placed, 'the numbers differ');
 } finally {
   await browser?.close();
