@@ -41,6 +41,20 @@ test('an order leaves the filter that it no longer fits', async ({ shop, page, s
   await expect(shop.order(order_id)).toBeVisible({ timeout: 20_000 });
 });
 
+test('a delivered order is sent back, its goods are there again and its money is refunded', async ({ shop, page, server }) => {
+  await shop.as('life_4');
+  const before = await server.free('5');
+  await shop.buy('Bamboo whisk and bowl');
+  await expect(page.locator('article')).toHaveAttribute('data-status', 'delivered', { timeout: 20_000 });
+  await page.getByRole('button', { name: 'Send it back' }).click();
+  await expect(page.getByRole('dialog')).toContainText('¥58.00 is refunded');
+  await page.getByRole('dialog').getByRole('button', { name: 'Send it back' }).click();
+  await expect(page.locator('article')).toHaveAttribute('data-status', 'returned');
+  await expect(page.locator('.timeline-move').last()).toHaveAttribute('data-to', 'returned');
+  await expect(page.locator('dt', { hasText: 'Refunded' }).locator('+ dd')).toHaveText('¥58.00');
+  await expect.poll(() => server.free('5')).toBe(before);
+});
+
 test('the dashboard counts a sale to the unit while it is looked at', async ({ shop, page, server }) => {
   interface Now {
     orders: number;

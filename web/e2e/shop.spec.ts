@@ -156,6 +156,20 @@ test('the search, the categories and the sorting stand in the address', async ({
   await expect(page.locator('.card[data-product]').first()).toContainText('¥39.00');
 });
 
+test('the list of orders has pages, and what is new comes onto the first', async ({ shop, page, server }) => {
+  await shop.as('pages_1');
+  const ids: string[] = [];
+  for (let number = 1; number <= 12; number += 1) ids.push((await server.place('pages_1', '1')).order_id);
+  await shop.open('/orders');
+  await expect(page.locator('.order-row')).toHaveCount(10);
+  await page.getByRole('button', { name: 'Next page' }).click();
+  await expect(page.locator('.order-row')).toHaveCount(2);
+  await expect(shop.order(ids[0] ?? '')).toBeVisible();
+  const { order_id } = await server.place('pages_1', '2');
+  await page.getByRole('button', { name: 'Previous page' }).click();
+  await expect(page.locator('.order-row').first()).toHaveAttribute('data-order', order_id);
+});
+
 test('what is not mine is absent', async ({ shop, page, forgive }) => {
   forgive(/status of 404/);
   await shop.as('nobody_1');

@@ -14,6 +14,9 @@ use crate::actions::{Asked, Plan};
 use crate::keys::{Arrival, Key};
 use crate::{App, Error, Principal, Result};
 
+/// What there is of a product that is in the catalogue and in no ledger yet.
+const NEVER_RECEIVED: Level = Level { received: 0, written_off: 0, free: 0, held: 0, sold: 0 };
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adjustment {
     Receive { quantity: u32 },
@@ -100,15 +103,15 @@ impl App {
     pub async fn stock_level(&self, product_id: ProductId) -> Result<Level> {
         match self.ports.gate.level(product_id).await? {
             Some(level) => Ok(level),
-            None if self.catalog.find(product_id).is_some() => {
-                Ok(Level { received: 0, written_off: 0, free: 0, held: 0, sold: 0 })
-            }
+            None if self.catalog.find(product_id).is_some() => Ok(NEVER_RECEIVED),
             None => Err(Error::UnknownProduct(product_id)),
         }
     }
 
-    pub async fn stock_levels(&self, products: &[ProductId]) -> Result<Vec<Option<Level>>> {
-        Ok(self.ports.gate.levels(products).await?)
+    /// The same for many. A product that has never been received has nothing, which is not the same as not known.
+    pub async fn stock_levels(&self, products: &[ProductId]) -> Result<Vec<Level>> {
+        let levels = self.ports.gate.levels(products).await?;
+        Ok(levels.into_iter().map(|level| level.unwrap_or(NEVER_RECEIVED)).collect())
     }
 
     pub async fn stock_movements(

@@ -61,14 +61,16 @@ export function time(at: string | Date, language: Language, detail: 'second' | '
   const date = typeof at === 'string' ? new Date(at) : at;
   if (Number.isNaN(date.getTime())) return String(at);
   if (detail === 'full') return dateFormat(language, { dateStyle: 'long', timeStyle: 'long' }).format(date);
-  const isToday = date.toDateString() === new Date().toDateString();
+  const now = new Date();
+  const isToday = date.toDateString() === now.toDateString();
+  const year = date.getFullYear() === now.getFullYear() ? {} : { year: 'numeric' as const };
   const clock: Intl.DateTimeFormatOptions = {
     hour: '2-digit',
     minute: '2-digit',
     hourCycle: 'h23',
     ...(detail === 'second' ? { second: '2-digit' as const } : {}),
   };
-  return dateFormat(language, isToday ? clock : { month: 'short', day: 'numeric', ...clock }).format(date);
+  return dateFormat(language, isToday ? clock : { ...year, month: 'short', day: 'numeric', ...clock }).format(date);
 }
 
 /** How long something took: `340 ms`, `2.1 s`, `12 min`. */

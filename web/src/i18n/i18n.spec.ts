@@ -25,6 +25,13 @@ describe('the dictionaries', () => {
     expect(translate('zh', 'products.few', { count: 3 })).toBe('仅剩 3 件');
   });
 
+  it('have words for one of a thing where they differ', () => {
+    expect(translate('en', 'books.bad', { count: 1 })).toBe('1 difference');
+    expect(translate('en', 'books.bad', { count: '1' })).toBe('1 difference');
+    expect(translate('en', 'books.bad', { count: 11 })).toBe('11 differences');
+    expect(translate('en', 'products.few', { count: 1 })).toBe('Only 1 left');
+  });
+
   it('follow the browser where the reader has not chosen', () => {
     expect(preferred(['zh-TW', 'en'])).toBe('zh');
     expect(preferred(['fr', 'zh-CN'])).toBe('zh');
@@ -56,7 +63,7 @@ describe('amounts', () => {
 describe('times', () => {
   it('are short today and carry the day before', () => {
     expect(time(new Date(), 'en')).toMatch(/^\d\d:\d\d$/);
-    expect(time('2020-03-01T09:30:00Z', 'en')).toContain('Mar 1');
+    expect(time('2020-03-01T09:30:00Z', 'en')).toContain('Mar 1, 2020');
     expect(time('nonsense', 'en')).toBe('nonsense');
   });
 

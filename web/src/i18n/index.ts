@@ -27,9 +27,10 @@ export const useLanguage = create<Choice>()(
   }),
 );
 
-/** `{name}` in a text is replaced by the word of that name. */
+/** `{name}` in a text is replaced by the word of that name. A text about one thing has a key of its own, `KEY_one`. */
 export function translate(language: Language, key: Key, words?: Words): string {
-  const text = dictionaries[language][key];
+  const one = `${key}_one`;
+  const text = dictionaries[language][String(words?.['count']) === '1' && isKey(one) ? one : key];
   return words ? text.replace(/\{(\w+)\}/g, (whole, name: string) => String(words[name] ?? whole)) : text;
 }
 

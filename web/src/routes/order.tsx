@@ -9,9 +9,10 @@ import { useLive, useOrderStream } from '@/features/orders/live';
 import { LineName, LinePicture } from '@/features/orders/order-row';
 import { useOrder } from '@/features/orders/queries';
 import { Timeline } from '@/features/orders/timeline';
-import { isKey, useText } from '@/i18n';
+import { useText } from '@/i18n';
 import { money } from '@/i18n/format';
 import { Copyable } from '@/ui/copyable';
+import { paymentWords } from '@/ui/history-words';
 import { BackIcon } from '@/ui/icons';
 import { Journey } from '@/ui/journey';
 import { ProblemNote } from '@/ui/problem-note';
@@ -27,7 +28,12 @@ export function Component() {
   return (
     <main className="page page-order">
       <Link to="/orders" className="back"><BackIcon /> {t('orders.back')}</Link>
-      {!order && isAbsent && <Empty title={t('orders.not_yours')} next={t('common.not_here_next')} />}
+      {!order && isAbsent && (
+        <>
+          <PageHead title={t('orders.order', { id })} />
+          <Empty title={t('orders.not_yours')} next={t('common.not_here_next')} />
+        </>
+      )}
       {!order && error && !isAbsent && <ProblemNote error={error} actions={<Button onClick={() => void refetch()}>{t('common.retry')}</Button>} />}
       {!order && !error && <Waiting rows={8} />}
       {order && (
@@ -49,7 +55,7 @@ export function Component() {
 
 function Contents({ order }: { order: Order }) {
   const { t, language } = useText();
-  const state = `payment.${order.payment.state ?? ''}`;
+  const payment = paymentWords(order.payment.state, t);
   const currency = order.total.currency;
   return (
     <Panel title={t('orders.lines')}>
@@ -75,10 +81,10 @@ function Contents({ order }: { order: Order }) {
             <dd><Money amount={{ amount_minor: order.payment.refunded_minor, currency }} /></dd>
           </>
         )}
-        {isKey(state) && (
+        {payment && (
           <>
             <dt>{t('orders.payment_state')}</dt>
-            <dd>{t(state)}</dd>
+            <dd>{payment}</dd>
           </>
         )}
         {order.tracking && (

@@ -9,9 +9,10 @@ import { OrderRow } from '@/features/orders/order-row';
 import { useOrders } from '@/features/orders/queries';
 import { askWho } from '@/features/session/sign-in';
 import { useText } from '@/i18n';
+import { statusWord } from '@/ui/history-words';
 import { Pager } from '@/ui/pager';
 import { ProblemNote } from '@/ui/problem-note';
-import { Empty, LiveLight, PageHead, statusWord, Waiting } from '@/ui/small';
+import { Empty, LiveLight, PageHead, Waiting } from '@/ui/small';
 
 export function Component() {
   const { t } = useText();

@@ -25,8 +25,9 @@ function useShopFilter(): [ShopFilter, (change: Partial<ShopFilter>) => void] {
   const change = useCallback(
     (wanted: Partial<ShopFilter>) =>
       setParams(
-        (before) => {
-          const next = new URLSearchParams(before);
+        () => {
+          // From the address as it is now: the page may still be drawing the choice before this one.
+          const next = new URLSearchParams(window.location.search);
           const put = (name: string, value: string) => (value ? next.set(name, value) : next.delete(name));
           if (wanted.q !== undefined) put('q', wanted.q.trim());
           if (wanted.category !== undefined) put('category', wanted.category);
@@ -53,7 +54,7 @@ export function ProductsPage() {
   const products = arrange((query.data?.pages ?? []).flatMap((page) => page.products), filter.sort, filter.inStock);
   return (
     <main className="page page-shop">
-      <PageHead title={t('products.title')} aside={query.data && <span className="quiet">{products.length === 1 ? t('products.found_one') : t('products.found', { count: products.length })}</span>} />
+      <PageHead title={t('products.title')} aside={query.data && <span className="quiet">{t('products.found', { count: products.length })}</span>} />
       <Toolbar filter={filter} categories={categories} onChange={change} />
       {query.error && <ProblemNote error={query.error} actions={<Button onClick={() => void query.refetch()}>{t('common.retry')}</Button>} />}
       {query.isPending && !query.error && <GridInWaiting />}

@@ -17,7 +17,7 @@ export function Shell() {
     <div className="shell">
       <a className="skip" href="#content">{t('nav.skip')}</a>
       <header className="top">
-        <Link to="/products" className="brand" aria-label="DOOS"><img src="/favicon.ico" alt="" width={26} height={26} /><span>DOOS</span></Link>
+        <Link to="/products" className="brand" aria-label="DOOS"><img src="/assets/common/mark.svg" alt="" width={26} height={26} /><span>DOOS</span></Link>
         <nav className="nav" aria-label={t('nav.main')}>
           <NavLink to="/products">{t('nav.shop')}</NavLink>
           <NavLink to="/orders">{t('nav.orders')}</NavLink>

@@ -28,7 +28,8 @@ export function Dialog({ title, isOpen, onClose, children, isWide = false }: Dia
       ref={element}
       className={isWide ? 'dialog dialog-wide' : 'dialog'}
       aria-labelledby={heading}
-      onClose={onClose}
+      // Closed by its page it says so too; only who closes it by hand is answered with no.
+      onClose={() => isOpen && onClose()}
       onCancel={(event) => {
         event.preventDefault();
         onClose();

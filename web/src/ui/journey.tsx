@@ -1,7 +1,7 @@
 // An order's life as a line of stations: what is behind it is drawn through, where it stands is a ring, what lies ahead
 // is faint. An order that left the line (cancelled, returned) ends it there.
 import { useText } from '@/i18n';
-import { statusWord } from './small';
+import { statusWord } from './history-words';
 
 export const stations = ['placed', 'confirmed', 'paid', 'shipped', 'delivered'] as const;
 

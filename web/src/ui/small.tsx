@@ -2,8 +2,9 @@
 import { Skeleton } from 'antd';
 import { useEffect, type ReactNode } from 'react';
 import type { LiveState } from '@/api/live';
-import { useText, isKey, type Translate } from '@/i18n';
+import { useText } from '@/i18n';
 import { money, time, type Money as Amount } from '@/i18n/format';
+import { statusWord } from './history-words';
 
 export function Money({ amount }: { amount: Amount }) {
   const { language } = useText();
@@ -18,11 +19,6 @@ export function Time({ at, detail = 'minute' }: { at: string; detail?: 'minute' 
     </time>
   );
 }
-
-export const statusWord = (status: string, t: Translate): string => {
-  const key = `status.${status}`;
-  return isKey(key) ? t(key) : status;
-};
 
 export function Status({ status }: { status: string }) {
   const { t } = useText();

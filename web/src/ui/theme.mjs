@@ -91,6 +91,9 @@ export function antTheme(mode, algorithms) {
       colorBorder: p['line-strong'],
       colorBorderSecondary: p.line,
       colorSplit: p.line,
+      // Chosen rows and options: derived from our colours they would be too dark to read on.
+      controlItemBgActive: p['accent-wash'],
+      controlItemBgActiveHover: p['accent-wash'],
       fontFamily: sans,
       fontFamilyCode: mono,
       fontSize: 14,
@@ -115,7 +118,7 @@ export function antTheme(mode, algorithms) {
         primaryColor: p['accent-ink'],
         dangerColor: p['accent-ink'],
       },
-      Table: { cellPaddingBlockSM: 7, cellPaddingInlineSM: 10, headerBg: p.sunk, headerColor: p.soft, headerSplitColor: 'transparent' },
+      Table: { cellPaddingBlockSM: 7, cellPaddingInlineSM: 10, headerBg: p.sunk, headerColor: p.soft, headerSplitColor: 'transparent', rowSelectedBg: p['accent-wash'], rowSelectedHoverBg: p['accent-wash'] },
       Segmented: { trackBg: p.sunk, itemSelectedBg: p.sheet, itemColor: p.soft, itemSelectedColor: p.ink },
     },
   };

@@ -64,6 +64,14 @@ describe('a question', () => {
     await userEvent.click(screen.getByRole('button', { name: 'Discard' }));
     expect(yes).toHaveBeenCalledOnce();
   });
+
+  it('is not answered with no by the page that closes it', () => {
+    const no = vi.fn();
+    const question = (isOpen: boolean) => <Question title="Discard?" explain="For good." yes="Discard" isOpen={isOpen} onYes={vi.fn()} onNo={no} />;
+    const { rerender } = render(question(true));
+    rerender(question(false));
+    expect(no).not.toHaveBeenCalled();
+  });
 });
 
 describe('a quantity', () => {

@@ -145,11 +145,10 @@ impl App {
         let on_sale: Vec<&Arc<Product>> = products.values().filter(|product| product.on_sale).collect();
         let ids: Vec<ProductId> = on_sale.iter().map(|product| product.id).collect();
         let levels = self.stock_levels(&ids).await?;
-        let nothing = Level { received: 0, written_off: 0, free: 0, held: 0, sold: 0 };
         let mut low: Vec<(Arc<Product>, Level)> = on_sale
             .into_iter()
             .zip(levels)
-            .map(|(product, level)| (Arc::clone(product), level.unwrap_or_else(|| nothing.clone())))
+            .map(|(product, level)| (Arc::clone(product), level))
             .filter(|(_, level)| level.free < below)
             .collect();
         low.sort_by_key(|(product, level)| (level.free, product.id));

@@ -44,7 +44,7 @@ pub async fn list(
     let levels = state.app.stock_levels(&ids).await?;
     let language = negotiate::language(parameters.get("lang")?, &headers);
     let shown = found.iter().zip(&levels);
-    let products = shown.map(|(product, level)| ProductView::of(product, language, level.as_ref())).collect();
+    let products = shown.map(|(product, level)| ProductView::of(product, language, Some(level))).collect();
     Ok(in_language(rest::json(StatusCode::OK, view::to_json(&ProductListView { products, next_page_token }))))
 }
 

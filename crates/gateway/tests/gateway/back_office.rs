@@ -27,6 +27,9 @@ async fn a_product_is_made_changed_stocked_and_sold() {
     assert_eq!(made.status, 201, "{}", made.text);
     let id = made.json()["product_id"].as_str().unwrap().to_owned();
     assert_eq!(made.header("location"), format!("/v1/products/{id}"));
+    // What was never received is sold out in the list as on its own page; it is not unknown.
+    let listed = shop.client.get("/v1/products?q=Gaiwan").await.json();
+    assert_eq!(listed["products"][0]["stock"]["free"], 0, "{listed}");
     let level = amy.get(&format!("/v1/stock/{id}")).await.json();
     assert_eq!((&level["received"], &level["free"]), (&0.into(), &0.into()));
     let received = amy.post(&format!("/v1/stock/{id}:receive"), r#"{"quantity":100,"reference":"van 7"}"#).await;

@@ -5,6 +5,7 @@ import { Link } from 'react-router';
 import { isKey, useText } from '@/i18n';
 import { count } from '@/i18n/format';
 import { Copyable } from '@/ui/copyable';
+import { reasonForOperators } from '@/ui/history-words';
 import { Empty, Status, Time } from '@/ui/small';
 import type { Chapter, Entry } from './story';
 
@@ -54,7 +55,7 @@ function Words({ entry }: { entry: Entry }) {
   if (move) {
     return (
       <p>
-        <Status status={move.to} /> <span className="quiet">{move.reason}</span> · {move.actor} · {t('aorder.version', { version: move.version })}
+        <Status status={move.to} /> <span title={move.reason}>{reasonForOperators(move.reason, t)}</span> · <span className="quiet">{move.actor}</span> · {t('aorder.version', { version: move.version })}
       </p>
     );
   }

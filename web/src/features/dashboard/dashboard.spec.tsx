@@ -58,7 +58,7 @@ describe('drawing the feed', () => {
     vi.unstubAllGlobals();
   });
 
-  it('happens ten times a second at most, at five thousand orders a second', () => {
+  it('of the feed happens four times a second at most, at five thousand orders a second', () => {
     let drawn = 0;
     const { result } = renderHook(
       () => {
@@ -74,7 +74,7 @@ describe('drawing the feed', () => {
         vi.advanceTimersByTime(1);
       }
     });
-    expect(drawn - before).toBeLessThanOrEqual(1_000 / DRAWN_EVERY_MS);
+    expect(drawn - before).toBeLessThanOrEqual(4);
     act(() => void vi.advanceTimersByTime(DRAWN_EVERY_MS));
     expect(result.current.latest[0]?.order_id).toBe('999-4');
   });

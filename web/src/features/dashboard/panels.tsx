@@ -7,7 +7,8 @@ import { useProductName } from '@/api/queries/products';
 import { useText } from '@/i18n';
 import { count, money } from '@/i18n/format';
 import { ProblemNote } from '@/ui/problem-note';
-import { Empty, Money, Panel, Status, statusWord, Time, Waiting } from '@/ui/small';
+import { statusWord } from '@/ui/history-words';
+import { Empty, Money, Panel, Status, Time, Waiting } from '@/ui/small';
 import { filled, useSales, useStockAlarms, useTopProducts } from './queries';
 import { bucketWord } from './words';
 

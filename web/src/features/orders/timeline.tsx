@@ -1,19 +1,9 @@
 // What happened to an order: each move with its time, how long after the one before, who did it and why.
 import type { OrderMove } from '@/api/client';
-import { isKey, useText, type Translate } from '@/i18n';
+import { useText } from '@/i18n';
 import { duration } from '@/i18n/format';
-import { Time, statusWord } from '@/ui/small';
-
-export function reasonWords(reason: string, t: Translate): string {
-  const key = `reason.${reason}`;
-  return isKey(key) ? t(key) : reason.replaceAll('_', ' ');
-}
-
-export function actorWords(actor: string, t: Translate): string {
-  const [kind = '', name = ''] = actor.split(':', 2);
-  const key = `actor.${kind}`;
-  return isKey(key) ? t(key, { name }) : actor;
-}
+import { actorWords, reasonWords, statusWord } from '@/ui/history-words';
+import { Time } from '@/ui/small';
 
 export function Timeline({ history }: { history: OrderMove[] }) {
   const { t, language } = useText();

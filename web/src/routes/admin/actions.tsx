@@ -33,9 +33,14 @@ function Subject({ action }: { action: Action }) {
   return <span className="mono subject">{subject}</span>;
 }
 
-const details = (action: Action) =>
+const detailWord = (name: string, t: Translate): string => {
+  const key = `detail.${name}`;
+  return isKey(key) ? t(key) : name.replaceAll('_', ' ');
+};
+
+const details = (action: Action, t: Translate) =>
   Object.entries(action.details)
-    .map(([name, value]) => `${name.replaceAll('_', ' ')}: ${value}`)
+    .map(([name, value]) => `${detailWord(name, t)}: ${value}`)
     .join(' · ');
 
 export function Component() {
@@ -59,7 +64,7 @@ export function Component() {
             { title: t('col.actor'), render: (row: Action) => row.actor },
             { title: t('col.action'), render: (row: Action) => deedWord(row.deed, t) },
             { title: t('col.target'), render: (row: Action) => <Subject action={row} /> },
-            { title: t('col.details'), render: (row: Action) => <span className="cause">{details(row)}</span> },
+            { title: t('col.details'), render: (row: Action) => <span className="cause">{details(row, t)}</span> },
             { title: t('col.outcome'), render: (row: Action) => <Outcome action={row} /> },
             { title: t('aorder.trace'), render: (row: Action) => row.trace_id && <Copyable text={row.trace_id} label={row.trace_id.slice(0, 8)} /> },
           ]}

@@ -10,6 +10,7 @@ import { useProductName } from '@/api/queries/products';
 import { useText } from '@/i18n';
 import { money } from '@/i18n/format';
 import { Question } from '@/ui/dialog';
+import { paymentWords } from '@/ui/history-words';
 import { BackIcon } from '@/ui/icons';
 import { Journey } from '@/ui/journey';
 import { ProblemNote } from '@/ui/problem-note';
@@ -119,7 +120,7 @@ function Facts({ order }: { order: Order }) {
       <dl className="facts">
         <dt>{t('orders.captured')}</dt><dd>{amount(order.payment.captured_minor)}</dd>
         <dt>{t('orders.refunded')}</dt><dd>{amount(order.payment.refunded_minor)}</dd>
-        <dt>{t('orders.payment_state')}</dt><dd>{order.payment.state ?? '–'}<br /><span className="mono quiet">{order.payment.attempt_id}</span></dd>
+        <dt>{t('orders.payment_state')}</dt><dd>{paymentWords(order.payment.state, t) ?? '–'}<br /><span className="mono quiet">{order.payment.attempt_id}</span></dd>
         <dt>{t('orders.tracking')}</dt><dd className="mono">{order.tracking ?? '–'}</dd>
         <dt>{t('col.placed')}</dt><dd><Time at={order.created_at} detail="second" /></dd>
         <dt>{t('orders.address')}</dt><dd className="address">{order.address ?? t('orders.no_address')}</dd>

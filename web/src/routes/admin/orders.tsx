@@ -6,10 +6,11 @@ import type { Order } from '@/api/client';
 import { useOrderSearch, type OrderSearch } from '@/features/admin/queries';
 import { useText } from '@/i18n';
 import { Grid } from '@/ui/grid';
+import { statusWord } from '@/ui/history-words';
 import { Journey } from '@/ui/journey';
 import { Pager } from '@/ui/pager';
 import { ProblemNote } from '@/ui/problem-note';
-import { Empty, Money, PageHead, Status, statusWord, Time } from '@/ui/small';
+import { Empty, Money, PageHead, Status, Time } from '@/ui/small';
 
 const statuses = ['pending', 'confirmed', 'paid', 'ship_failed', 'shipped', 'delivered', 'cancelled', 'returned'];
 const fields = ['q', 'user', 'status', 'from', 'to'] as const;

@@ -9,7 +9,7 @@ import { Question } from '@/ui/dialog';
 import { Grid } from '@/ui/grid';
 import { useNotices } from '@/ui/notices';
 import { ProblemNote } from '@/ui/problem-note';
-import { PageHead, Panel, Time, Waiting } from '@/ui/small';
+import { Empty, PageHead, Panel, Time, Waiting } from '@/ui/small';
 
 export function Component() {
   const { t, language } = useText();
@@ -26,13 +26,11 @@ export function Component() {
             <div className="figure"><dt>{t('system.streams')}</dt><dd>{count(system.streams, language)}</dd></div>
             <div className="figure"><dt>{t('system.letters')}</dt><dd>{count(system.dead_letters, language)}</dd></div>
           </dl>
-          <div className="two-columns">
-            <Roles roles={system.roles} />
-            <div className="board-stack">
-              <Disk disk={system.disk} />
-              <Queues queues={system.queues} />
-              <Projections projections={system.projections} />
-            </div>
+          <Roles roles={system.roles} />
+          <div className="three-columns below">
+            <Disk disk={system.disk} />
+            <Queues queues={system.queues} />
+            <Projections projections={system.projections} />
           </div>
           <Readings readings={system.readings} />
         </>
@@ -93,9 +91,9 @@ function Disk({ disk }: Pick<SystemReport, 'disk'>) {
   ] as const;
   return (
     <Panel title={t('system.disk')}>
-      <p className="quiet panel-explain">{t('system.disk_explain', { count: count(disk.commits_measured, language) })}</p>
+      <p className="quiet panel-explain">{disk.commits_measured === 0 ? t('system.disk_none') : t('system.disk_explain', { count: count(disk.commits_measured, language) })}</p>
       <ul className="fact-lines">
-        {measured.map(([name, ms]) => <li key={name}><span>{name}</span><span className="money">{milliseconds(ms, language)}</span></li>)}
+        {disk.commits_measured > 0 && measured.map(([name, ms]) => <li key={name}><span>{name}</span><span className="money">{milliseconds(ms, language)}</span></li>)}
         <li><span>{t('system.commit_len')}</span><span className="money">{count(disk.commit_len_last, language)}</span></li>
       </ul>
     </Panel>
