@@ -57,7 +57,7 @@ impl App {
         let all: Vec<usize> = (0..epochs.shard_count()).collect();
         let known = join_all(all.iter().map(|shard| self.in_time(epochs.epoch(*shard)))).await;
         let highest = known.iter().filter_map(|known| known.as_ref().ok()).copied().fold(highest, u64::max);
-        let epoch = next_epoch(highest, self.ports.clock.now(), self.options.worker);
+        let epoch = next_epoch(highest, self.ports.clock.now(), self.ids.worker());
         // One that did not tell its epoch is not waited for again.
         let raise = async |(shard, known): (&usize, &Result<u64>)| match known {
             Ok(_) => (*shard, self.in_time(epochs.raise(*shard, epoch)).await),
