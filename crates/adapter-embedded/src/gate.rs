@@ -114,16 +114,28 @@ impl Shelves {
     }
 }
 
-/// The gate of a node that owns its stock alone.
+/// The gate of the process that owns the stock: alone, or in a cluster for as long as its epoch stands.
 #[derive(Debug, Default)]
 pub struct MemoryGate {
     shelves: Mutex<Shelves>,
+    epoch: Option<u64>,
+}
+
+impl MemoryGate {
+    /// A gate that others may take over; it is empty.
+    pub fn in_epoch(epoch: u64) -> Self {
+        Self { epoch: Some(epoch), ..Self::default() }
+    }
 }
 
 #[async_trait]
 impl StockGate for MemoryGate {
     async fn hold(&self, hold: Hold) -> Result<(), HoldError> {
         lock(&self.shelves).hold(hold)
+    }
+
+    async fn hold_in_epoch(&self, hold: Hold) -> Result<Option<u64>, HoldError> {
+        self.hold(hold).await.map(|()| self.epoch)
     }
 
     async fn release(&self, order_id: OrderId) -> Result<()> {

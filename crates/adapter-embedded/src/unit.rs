@@ -74,7 +74,8 @@ impl Unit {
     }
 
     pub fn change(&mut self, change: Change, absent_until: u64) {
-        let Change { expected_version, order, messages, answer } = change;
+        // One process has store and gate; nobody can have taken the gate over.
+        let Change { expected_version, order, messages, answer, gate_epoch: _ } = change;
         if let Some(answer) = answer {
             self.answer(answer, absent_until);
         }

@@ -59,7 +59,7 @@ impl Orders {
         let key = AnswerKey { scope: user.to_string(), key: format!("key-{id}") };
         let body = format!("{{\"order_id\":\"{id}\",\"user_id\":\"{user}\",\"status\":\"pending\"}}");
         let answer = Some(Answer { key, fingerprint: number, status: 201, body, at: now });
-        Change { expected_version: 0, order: Arc::new(step.order), messages: step.messages, answer }
+        Change { expected_version: 0, order: Arc::new(step.order), messages: step.messages, answer, gate_epoch: None }
     }
 }
 

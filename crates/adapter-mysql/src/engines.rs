@@ -13,6 +13,7 @@ use crate::books::Books;
 use crate::catalog::MySqlCatalogStore;
 use crate::database::Database;
 use crate::error::{Error, Fault};
+use crate::gate_epochs::MySqlGateEpochs;
 use crate::gates::{SqlGate, Way};
 use crate::id_marks::MySqlIdMarks;
 use crate::identities::MySqlIdentityStore;
@@ -48,6 +49,7 @@ pub struct Databases {
 #[derive(Clone)]
 pub struct MySqlEngines {
     pub orders: Arc<MySqlOrderStore>,
+    pub gate_epochs: Arc<MySqlGateEpochs>,
     pub outbox: Arc<MySqlOutbox>,
     pub inbox: Arc<MySqlInbox>,
     pub id_marks: Arc<MySqlIdMarks>,
@@ -223,6 +225,7 @@ impl Databases {
         let own = || Arc::clone(&outbox);
         MySqlEngines {
             inbox: Arc::new(MySqlInbox::new(own(), Arc::clone(&orders), poll_after_ms)),
+            gate_epochs: Arc::new(MySqlGateEpochs::new(self.shards.clone(), Arc::clone(&orders))),
             id_marks: Arc::new(MySqlIdMarks::new(self.shards.clone())),
             ledger: Arc::new(MySqlStockLedger::new(Arc::clone(&self.inventory), own(), poll_after_ms)),
             actions: Arc::new(MySqlActionLog::new(Arc::clone(&self.catalog))),

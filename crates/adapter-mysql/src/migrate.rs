@@ -44,8 +44,11 @@ const fn step(version: u32, name: &'static str, sql: &'static str) -> Step {
 
 impl Schema {
     pub(crate) const fn steps(self) -> &'static [Step] {
-        const SHARD: &[Step] =
-            &[step(1, "orders", include_str!("sql/shard_1.sql")), step(2, "outbox and inbox", MAILBOX)];
+        const SHARD: &[Step] = &[
+            step(1, "orders", include_str!("sql/shard_1.sql")),
+            step(2, "outbox and inbox", MAILBOX),
+            step(3, "gate epoch", include_str!("sql/gate_epoch_1.sql")),
+        ];
         const INVENTORY: &[Step] = &[
             step(1, "stock ledger", include_str!("sql/inventory_1.sql")),
             step(2, "outbox and inbox", MAILBOX),
@@ -218,12 +221,12 @@ mod tests {
     #[test]
     fn a_newer_or_another_version_is_refused() {
         let mut newer = applied(Schema::Shard);
-        newer.push((3, "unknown".to_owned()));
-        assert!(matches!(compare("d", Schema::Shard, &newer), Err(Error::SchemaTooNew { found: 3, known: 2, .. })));
+        newer.push((Schema::Shard.newest() + 1, "unknown".to_owned()));
+        assert!(matches!(compare("d", Schema::Shard, &newer), Err(Error::SchemaTooNew { found: 4, known: 3, .. })));
         let mut other = applied(Schema::Shard);
         other[0].1 = "0".repeat(64);
         assert!(matches!(compare("d", Schema::Shard, &other), Err(Error::SchemaChanged { version: 1, .. })));
         let part = compare("d", Schema::Shard, &applied(Schema::Shard)[..1]).unwrap();
-        assert_eq!((part.applied, part.pending), (1, vec![(2, "outbox and inbox")]));
+        assert_eq!((part.applied, part.pending), (1, vec![(2, "outbox and inbox"), (3, "gate epoch")]));
     }
 }

@@ -45,11 +45,11 @@ pub(crate) fn hold_from(hold: pb::Hold) -> Result<Hold> {
 }
 
 /// An engine's failure is no outcome; it becomes the call's status.
-pub(crate) fn outcome_to(outcome: Result<(), HoldError>) -> Result<pb::HoldOutcome> {
+pub(crate) fn outcome_to(outcome: Result<Option<u64>, HoldError>) -> Result<pb::HoldOutcome> {
     let short =
         |line: ShortLine| pb::ShortLine { product_id: line.product_id.get(), wanted: line.wanted, free: line.free };
     let outcome = match outcome {
-        Ok(()) => Outcome::Held(0),
+        Ok(epoch) => Outcome::Held(epoch.unwrap_or(0)),
         Err(HoldError::Short(lines)) => Outcome::Short(pb::Short { lines: lines.into_iter().map(short).collect() }),
         Err(HoldError::InProgress(order)) => Outcome::InProgress(order.get()),
         Err(HoldError::Engine(error)) => return Err(error),
@@ -57,12 +57,13 @@ pub(crate) fn outcome_to(outcome: Result<(), HoldError>) -> Result<pb::HoldOutco
     Ok(pb::HoldOutcome { outcome: Some(outcome) })
 }
 
-pub(crate) fn outcome_from(outcome: pb::HoldOutcome) -> Result<(), HoldError> {
+pub(crate) fn outcome_from(outcome: pb::HoldOutcome) -> Result<Option<u64>, HoldError> {
     let short = |line: pb::ShortLine| {
         Ok(ShortLine { product_id: product_from(line.product_id)?, wanted: line.wanted, free: line.free })
     };
     match outcome.outcome {
-        Some(Outcome::Held(_)) => Ok(()),
+        // Epochs begin above 0.
+        Some(Outcome::Held(epoch)) => Ok(Some(epoch).filter(|epoch| *epoch > 0)),
         Some(Outcome::Short(said)) => Err(HoldError::Short(said.lines.into_iter().map(short).collect::<Result<_>>()?)),
         Some(Outcome::InProgress(order)) => Err(HoldError::InProgress(order_from(order)?)),
         None => Err(unreadable("an outcome").into()),

@@ -40,7 +40,7 @@ impl Default for RemoteOptions {
     }
 }
 
-type Outcome = Result<(), HoldError>;
+type Outcome = Result<Option<u64>, HoldError>;
 
 pub struct RemoteGate {
     client: StockGateClient<Channel>,
@@ -116,6 +116,10 @@ fn failed(status: &Status) -> Error {
 #[async_trait]
 impl StockGate for RemoteGate {
     async fn hold(&self, hold: Hold) -> Result<(), HoldError> {
+        self.hold_in_epoch(hold).await.map(drop)
+    }
+
+    async fn hold_in_epoch(&self, hold: Hold) -> Result<Option<u64>, HoldError> {
         let (reply, mut outcome) = oneshot::channel();
         {
             let mut queue = self.queue();

@@ -86,6 +86,10 @@ impl StockGate for PeerGate {
         self.owner()?.hold(hold).await
     }
 
+    async fn hold_in_epoch(&self, hold: Hold) -> Result<Option<u64>, HoldError> {
+        self.owner()?.hold_in_epoch(hold).await
+    }
+
     async fn release(&self, order_id: OrderId) -> Result<()> {
         self.owner()?.release(order_id).await
     }

@@ -76,7 +76,7 @@ impl Contract for OwnGate {
         let gate = self.gate()?;
         let mut outcomes = Vec::new();
         for hold in read(request.into_inner().holds, convert::hold_from)? {
-            outcomes.push(convert::outcome_to(gate.hold(hold).await).map_err(status)?);
+            outcomes.push(convert::outcome_to(gate.hold_in_epoch(hold).await).map_err(status)?);
         }
         Ok(Response::new(pb::HoldReply { outcomes }))
     }

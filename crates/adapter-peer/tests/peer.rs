@@ -200,6 +200,9 @@ async fn the_port_follows_the_seat() {
     assert_eq!(port.level(product()).await.unwrap().map(|level| level.free), Some(4));
 }
 
+/// Of [`Slow`].
+const EPOCH: u64 = 1_790_000_000_003;
+
 /// A gate that answers once it is told to, and counts how often it was asked.
 struct Slow {
     inner: Arc<dyn StockGate>,
@@ -214,6 +217,10 @@ impl StockGate for Slow {
             self.go.notified().await;
         }
         self.inner.hold(hold).await
+    }
+
+    async fn hold_in_epoch(&self, hold: Hold) -> Result<Option<u64>, HoldError> {
+        self.hold(hold).await.map(|()| Some(EPOCH))
     }
 
     async fn release(&self, order_id: OrderId) -> Result<()> {
@@ -282,4 +289,19 @@ async fn of_many_callers_each_gets_its_own_outcome_and_a_full_queue_refuses() {
     let busy = count(|error| matches!(error, HoldError::Engine(Error::Busy { .. })));
     assert_eq!((held, short, busy), (29, 11, 19), "{others:?}");
     assert_eq!(gate.hold_count().await.unwrap(), 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_s_epoch_comes_with_the_hold_over_the_wire_and_through_the_seat() {
+    let gate: Arc<dyn StockGate> = engines().gate();
+    gate.rebuild(vec![row(3)], Vec::new()).await.unwrap();
+    let slow = Slow { inner: Arc::clone(&gate), asked: AtomicUsize::new(1), go: Notify::new() };
+    let (owner, follower) = (Seat::default(), Seat::default());
+    owner.give(Owner::Here(Arc::new(slow)));
+    follower.give(Owner::There(Arc::new(remote(&served(&owner).await))));
+    assert_eq!(owner.gate().hold_in_epoch(hold(1)).await.unwrap(), Some(EPOCH));
+    assert_eq!(follower.gate().hold_in_epoch(hold(2)).await.unwrap(), Some(EPOCH));
+    // A gate that nobody can take over has none, and none is made on the way.
+    owner.give(Owner::Here(gate));
+    assert_eq!(follower.gate().hold_in_epoch(hold(3)).await.unwrap(), None);
 }

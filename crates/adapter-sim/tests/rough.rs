@@ -54,13 +54,25 @@ impl World {
         let key = AnswerKey { scope: user.to_string(), key: id.to_string() };
         let at = self.engines.clock().now();
         let answer = Answer { key, fingerprint: 1, status: 201, body: "{}".to_owned(), at };
-        Change { expected_version: 0, order: Arc::new(step.order), messages: step.messages, answer: Some(answer) }
+        Change {
+            expected_version: 0,
+            order: Arc::new(step.order),
+            messages: step.messages,
+            answer: Some(answer),
+            gate_epoch: None,
+        }
     }
 
     fn confirmed(&self, order: &Order) -> Change {
         let Ok(Outcome::Changed(step)) = order.stock_decided(Decision::Deducted, &self.cause()) else { panic!() };
         let order_after = Arc::new(step.order);
-        Change { expected_version: order.version, order: order_after, messages: step.messages, answer: None }
+        Change {
+            expected_version: order.version,
+            order: order_after,
+            messages: step.messages,
+            answer: None,
+            gate_epoch: None,
+        }
     }
 
     fn commit(&self, change: Change) -> Result<(), CommitError> {

@@ -39,6 +39,11 @@ impl Ids {
         Ok(Self { held, marks, clock })
     }
 
+    /// The number that this process has now.
+    pub fn worker(&self) -> u8 {
+        self.held.load().tenure.worker
+    }
+
     /// Goes on under another number, because the old one belongs to somebody else now, or soon may. Ids that are being
     /// issued under the old one are good: whoever takes it starts above its mark.
     pub async fn retake(&self, worker: u8) -> Result<()> {

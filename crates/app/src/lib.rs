@@ -34,6 +34,7 @@ pub mod shipping;
 pub mod statistics;
 pub mod stock;
 pub mod system;
+pub mod take_over;
 pub mod timeouts;
 
 mod watch;

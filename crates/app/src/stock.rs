@@ -3,12 +3,9 @@
 use doos_domain::action::Deed;
 use doos_domain::answer::Answer;
 use doos_domain::ids::{OrderId, ProductId};
-use doos_domain::order::Order;
 use doos_domain::stock::{Book, Command, Outcome, StockRow};
-use doos_ports::stock_gate::{Hold, Level, StockGate};
+use doos_ports::stock_gate::{Level, StockGate};
 use doos_ports::stock_ledger::MovementPage;
-use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use crate::actions::{Asked, Plan};
 use crate::keys::{Arrival, Key};
@@ -126,8 +123,6 @@ impl App {
     }
 
     /// Rebuilds the gate from the ledger and the orders inventory has not decided about; done before the node opens.
-    /// The rows stay locked until the gate has them, so that they and the decisions are of one instant: an order decided
-    /// a moment ago must not be held on top of its deduction.
     pub async fn rebuild_gate(&self) -> Result<usize> {
         self.rebuild(&*self.ports.gate).await
     }
@@ -135,16 +130,10 @@ impl App {
     /// The same for a gate that is not in use yet.
     pub async fn rebuild(&self, gate: &dyn StockGate) -> Result<usize> {
         let undecided = self.ports.orders.undecided().await?;
-        let products = self.ports.ledger.rows().await?.iter().map(|row| row.product_id).collect();
-        let orders = undecided.iter().map(|order| order.id).collect();
-        let snapshot = self.ports.ledger.lock(products, orders).await?;
-        let decided: BTreeSet<_> = snapshot.decisions().iter().map(|decision| decision.order_id).collect();
-        let deadline = self.ports.clock.now().plus_millis(i64::try_from(self.options.hold_deadline_ms).unwrap_or(0));
-        let open = undecided.iter().filter(|order| !decided.contains(&order.id));
-        let hold = |order: &Arc<Order>| Hold { order_id: order.id, lines: order.demands(), key: None, deadline };
-        let holds: Vec<_> = open.map(hold).collect();
+        let mut contents = self.contents(&undecided).await?;
+        let holds = std::mem::take(&mut contents.holds);
         let count = holds.len();
-        gate.rebuild(snapshot.rows(), holds).await?;
+        gate.rebuild(contents.rows.clone(), holds).await?;
         Ok(count)
     }
 

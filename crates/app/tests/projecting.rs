@@ -114,7 +114,13 @@ impl Shop {
 
     async fn commit(&self, before: u32, order: Order) -> Arc<Order> {
         let order = Arc::new(order);
-        let change = Change { expected_version: before, order: Arc::clone(&order), messages: Vec::new(), answer: None };
+        let change = Change {
+            expected_version: before,
+            order: Arc::clone(&order),
+            messages: Vec::new(),
+            answer: None,
+            gate_epoch: None,
+        };
         self.app.ports.orders.commit(vec![change]).await.remove(0).unwrap();
         order
     }

@@ -14,6 +14,7 @@ mod api;
 mod backlog;
 mod child;
 mod clock;
+pub mod gates;
 mod grpc;
 mod http;
 mod integrity;

@@ -129,3 +129,30 @@ fn every_value_tells_its_origin_and_secrets_are_not_shown() {
     assert!(printed.lines().any(|line| line.starts_with("listen = ") && line.ends_with("# flag")), "{printed}");
     assert!(printed.lines().any(|line| line.starts_with("limits.worker = ") && line.contains("# file")), "{printed}");
 }
+
+#[test]
+fn a_gate_that_could_not_be_kept_is_refused_with_the_fix() {
+    let shards = ("database.shards", json!([{ "dsn": "doos:x@tcp(localhost:3306)/doos_order_0" }]));
+    let kafka = ("kafka.brokers", json!(["localhost:9092"]));
+    let redis = |addr: &str| ("redis.addr", json!(addr));
+    let gate = |name: &str| ("gate", json!(name));
+    let check = |values: Vec<(&'static str, serde_json::Value)>| {
+        config::load(&Flags { file: None, values }).unwrap().config.check().map_err(|error| error.to_string())
+    };
+    for name in ["redis", "distributed-lock"] {
+        let refused = check(vec![shards.clone(), kafka.clone(), gate(name)]).unwrap_err();
+        assert!(refused.contains(name) && refused.contains("Fix: give redis.addr"), "{refused}");
+        check(vec![shards.clone(), kafka.clone(), gate(name), redis("redis-sentinel://a:1,b:2/shop")]).unwrap();
+    }
+    for name in ["memory", "optimistic", "optimistic-no-retry", "row-lock", "queue"] {
+        check(vec![shards.clone(), kafka.clone(), gate(name)]).unwrap();
+    }
+    let alone = check(vec![gate("queue")]).unwrap_err();
+    assert!(alone.contains("gate:") && alone.contains("database.shards"), "{alone}");
+    let unused = check(vec![redis("127.0.0.1:6379")]).unwrap_err();
+    assert!(unused.contains("redis.addr") && unused.contains("database.shards"), "{unused}");
+    let wrong = check(vec![shards, kafka, redis("rediss://:geheim@a:1")]).unwrap_err();
+    assert!(wrong.contains("redis.addr") && wrong.contains("TLS") && !wrong.contains("geheim"), "{wrong}");
+    let unknown = config::load(&Flags { file: None, values: vec![gate("redislua")] }).err().unwrap().to_string();
+    assert!(unknown.contains("redislua") && unknown.contains("row-lock"), "{unknown}");
+}

@@ -84,7 +84,7 @@ impl Shop {
         let id = self.ids.next(user.bucket(), now).unwrap();
         let quote = Quote { lines: Vec::new(), total: Money::new(100, Currency::Cny) };
         let order = Arc::new(Order::place(id, user, quote, None, &Cause::system("test", now)).order);
-        let change = Change { expected_version: 0, order, messages: Vec::new(), answer: None };
+        let change = Change { expected_version: 0, order, messages: Vec::new(), answer: None, gate_epoch: None };
         self.app.ports.orders.commit(vec![change]).await.remove(0).unwrap();
     }
 

@@ -17,6 +17,7 @@ pub mod change_feed;
 pub mod clock;
 pub mod error;
 pub mod fenced_lock;
+pub mod gate_epochs;
 pub mod id_marks;
 pub mod identity_store;
 pub mod inbox;

@@ -28,6 +28,9 @@ pub struct Change {
     pub order: Arc<Order>,
     pub messages: Vec<Message>,
     pub answer: Option<Answer>,
+    /// Of a new order: the epoch of the gate that holds its stock. Where another one stands, it is refused as
+    /// unavailable and its call may be made again. None where no hold can have been lost.
+    pub gate_epoch: Option<u64>,
 }
 
 #[derive(Clone, Debug, thiserror::Error)]

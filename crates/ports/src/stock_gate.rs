@@ -5,6 +5,10 @@
 //!
 //! Contract: between two calls the gate shows one instant. `decided` notices may come late, twice or out of order:
 //! the row with the newer version wins, and a decided order's hold goes whatever was decided.
+//!
+//! A gate that may lose its holds, because its owner is replaced or its memory is, holds under an **epoch**. The order is
+//! stored only where that epoch still stands ([`gate_epochs`](crate::gate_epochs)), so that what a lost gate has held
+//! sells nothing.
 
 use async_trait::async_trait;
 use doos_domain::answer::AnswerKey;
@@ -62,6 +66,12 @@ impl Level {
 #[async_trait]
 pub trait StockGate: Send + Sync {
     async fn hold(&self, hold: Hold) -> Result<(), HoldError>;
+
+    /// As [`hold`](Self::hold), and says under which epoch; none for a gate that cannot lose its holds before their
+    /// orders are decided. Whoever passes holds on to another gate passes this on too.
+    async fn hold_in_epoch(&self, hold: Hold) -> Result<Option<u64>, HoldError> {
+        self.hold(hold).await.map(|()| None)
+    }
 
     /// Gives a hold back; for a definite refusal or a voided id only. Unknown holds are no error.
     async fn release(&self, order_id: OrderId) -> Result<()>;

@@ -25,7 +25,7 @@ fn new_order(number: u64) -> Change {
     let cause = Cause::system("test", Timestamp::from_millis(1_790_000_000_000));
     let address = Some(format!("{number}").repeat(20_000));
     let step = Order::place(id(number), UserId::new(1).unwrap(), quote, address, &cause);
-    Change { expected_version: 0, order: Arc::new(step.order), messages: step.messages, answer: None }
+    Change { expected_version: 0, order: Arc::new(step.order), messages: step.messages, answer: None, gate_epoch: None }
 }
 
 fn options() -> Options {

@@ -26,7 +26,7 @@ fn order_of(id_ms: i64, created_ms: i64) -> Change {
     let quote = Quote { lines, total: price };
     let id = OrderId::new(OrderId::floor_at(at(id_ms)) + 64).unwrap();
     let step = Order::place(id, user(1), quote, None, &Cause::system("test", at(created_ms)));
-    Change { expected_version: 0, order: Arc::new(step.order), messages: step.messages, answer: None }
+    Change { expected_version: 0, order: Arc::new(step.order), messages: step.messages, answer: None, gate_epoch: None }
 }
 
 async fn swept(shop: &Shop, before_ms: i64, limit: usize) -> Vec<i64> {

@@ -225,7 +225,13 @@ fn what_builds_on_a_part_that_could_not_be_written_is_not_written_either() {
         let large = Order { address: Some("x".repeat(3_000)), ..(*first.order).clone() };
         let second = Order { version: 2, ..(*first.order).clone() };
         first.order = Arc::new(large);
-        let second = Change { expected_version: 1, order: Arc::new(second), messages: Vec::new(), answer: None };
+        let second = Change {
+            expected_version: 1,
+            order: Arc::new(second),
+            messages: Vec::new(),
+            answer: None,
+            gate_epoch: None,
+        };
         let orders = shop.store.orders();
         let results = shop.run(orders.commit(vec![first, second])).await;
         for result in &results {

@@ -56,7 +56,7 @@ pub fn new_order(number: u64, of_user: u64) -> Change {
     let quote = Quote { lines, total: Money::new(1_000, Currency::Eur) };
     let cause = Cause::system("test", at(number as i64));
     let step = Order::place(id(number), user(of_user), quote, None, &cause);
-    Change { expected_version: 0, order: Arc::new(step.order), messages: step.messages, answer: None }
+    Change { expected_version: 0, order: Arc::new(step.order), messages: step.messages, answer: None, gate_epoch: None }
 }
 
 pub fn cancelled(order: &Order) -> Change {
@@ -65,7 +65,13 @@ pub fn cancelled(order: &Order) -> Change {
 
 pub fn next(order: &Order, outcome: Outcome) -> Change {
     let Outcome::Changed(step) = outcome else { panic!("the step changes something") };
-    Change { expected_version: order.version, order: Arc::new(step.order), messages: step.messages, answer: None }
+    Change {
+        expected_version: order.version,
+        order: Arc::new(step.order),
+        messages: step.messages,
+        answer: None,
+        gate_epoch: None,
+    }
 }
 
 impl Shop {
@@ -154,7 +160,13 @@ impl Shop {
                 let Some(order) = orders.load(delivery.message.order_id).await? else { continue };
                 if let Outcome::Changed(step) = order.stock_decided(decision, &Cause::system("test", at(5))).unwrap() {
                     let (expected_version, messages) = (order.version, step.messages);
-                    group.push(Change { expected_version, order: Arc::new(step.order), messages, answer: None });
+                    group.push(Change {
+                        expected_version,
+                        order: Arc::new(step.order),
+                        messages,
+                        answer: None,
+                        gate_epoch: None,
+                    });
                 }
             }
             orders.consume(group, progress).await?;

@@ -48,6 +48,11 @@ pub(super) async fn lock(session: &mut Session, mark: Mark, changes: &[&Change])
     sql += &format!("; SELECT id FROM t_void WHERE id IN ({})", list(new));
     let keys = if keys.is_empty() { "NULL".to_owned() } else { keys.join(",") };
     sql += &format!("; SELECT {ANSWER_COLUMNS} FROM t_answer WHERE id IN ({keys})");
+    // Shared until the COMMIT, so that whoever raises the epoch waits for this group.
+    let is_held = changes.iter().any(|change| change.gate_epoch.is_some());
+    if is_held {
+        sql += "; SELECT epoch FROM t_gate WHERE one = 1 LOCK IN SHARE MODE";
+    }
     session.has_begun();
     let mut sets = session.texts(&sql).await?;
     // The first two statements have no rows.
@@ -56,7 +61,9 @@ pub(super) async fn lock(session: &mut Session, mark: Mark, changes: &[&Change])
     if marked.first() != Some(&(1,)) {
         return Err(Fault::Contended("this connection's mark is gone".to_owned()));
     }
-    found(next(3), next(4), next(5), next(6))
+    let found = found(next(3), next(4), next(5), next(6))?;
+    let epochs: Vec<(u64,)> = decode("t_gate", next(7))?;
+    Ok(Found { gate_epoch: epochs.first().map(|(epoch,)| *epoch), ..found })
 }
 
 fn found(buckets: Vec<Row>, versions: Vec<Row>, voids: Vec<Row>, answers: Vec<Row>) -> Result<Found, Fault> {
@@ -69,6 +76,7 @@ fn found(buckets: Vec<Row>, versions: Vec<Row>, voids: Vec<Row>, answers: Vec<Ro
         versions: versions.into_iter().filter_map(|(id, version)| Some((OrderId::new(id)?, version))).collect(),
         voids: voids.into_iter().filter_map(|(id,)| OrderId::new(id)).collect(),
         answers: answers.into_iter().map(answer_of).collect(),
+        gate_epoch: None,
     })
 }
 

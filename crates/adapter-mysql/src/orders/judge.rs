@@ -21,6 +21,8 @@ pub(super) struct Found {
     pub versions: HashMap<OrderId, u32>,
     pub voids: HashSet<OrderId>,
     pub answers: HashMap<[u8; 16], Answer>,
+    /// Read only if a change of the group names one.
+    pub gate_epoch: Option<u64>,
 }
 
 /// Said of a bucket that is not, or no longer, open here; the map of buckets is then read again.
@@ -48,6 +50,11 @@ impl Found {
         if change.order.version != version + 1 {
             let cause = format!("order {id} was to go from version {version} to {}", change.order.version);
             return Err(Error::Broken { engine: ENGINE, cause }.into());
+        }
+        // Whoever owns the gate now may have given the same pieces to somebody else.
+        if change.gate_epoch.is_some() && change.gate_epoch != self.gate_epoch {
+            let cause = "the stock gate has a new owner since the pieces were held".to_owned();
+            return Err(Error::Unavailable { engine: ENGINE, cause }.into());
         }
         self.versions.insert(id, change.order.version);
         if let Some(answer) = &change.answer {

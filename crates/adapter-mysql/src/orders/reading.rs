@@ -113,19 +113,22 @@ impl MySqlOrderStore {
         Ok(try_join_all(shards.iter().map(walk)).await?.concat())
     }
 
+    pub(crate) async fn list_undecided_on(&self, shard: usize) -> Result<Vec<Arc<Order>>, Fault> {
+        let database = &self.shards[shard].database;
+        let sql = "SELECT message_id FROM t_local_message FORCE INDEX (idx_status_next_retry) \
+                   WHERE status IN (0, 1, 3) AND message_id LIKE '%.DeductStock'";
+        let ids: Vec<(String,)> = database.read_text("t_local_message", sql).await?;
+        let ids: Vec<OrderId> = ids.iter().filter_map(|(id,)| crate::rows::order_in_id(id)).collect();
+        let mut found = Vec::with_capacity(ids.len());
+        for some in ids.chunks(IDS_AT_ONCE) {
+            found.extend(orders_by_id(database, some.to_vec()).await?.into_values());
+        }
+        Ok(found)
+    }
+
     pub(super) async fn list_undecided(&self) -> Result<Vec<Arc<Order>>, Fault> {
-        let of_shard = async |database: &Arc<Database>| {
-            let sql = "SELECT message_id FROM t_local_message FORCE INDEX (idx_status_next_retry) \
-                       WHERE status IN (0, 1, 3) AND message_id LIKE '%.DeductStock'";
-            let ids: Vec<(String,)> = database.read_text("t_local_message", sql).await?;
-            let ids: Vec<OrderId> = ids.iter().filter_map(|(id,)| crate::rows::order_in_id(id)).collect();
-            let mut found = Vec::with_capacity(ids.len());
-            for some in ids.chunks(IDS_AT_ONCE) {
-                found.extend(orders_by_id(database, some.to_vec()).await?.into_values());
-            }
-            Ok::<_, Fault>(found)
-        };
-        let mut all = try_join_all(self.shards.iter().map(|shard| of_shard(&shard.database))).await?.concat();
+        let shards = (0..self.shards.len()).map(|shard| self.list_undecided_on(shard));
+        let mut all = try_join_all(shards).await?.concat();
         all.sort_by_key(|order| order.id);
         Ok(all)
     }

@@ -5,6 +5,7 @@
 
 mod commits;
 mod common;
+mod gate_epochs;
 mod gates;
 mod messages;
 mod opening;

@@ -1,6 +1,6 @@
 -- KEYS 8: whether this order has ended already.
 -- ARGV: order, deadline, answer key or '', lines, longest stream, then product and summed pieces of each.
--- Answers held EPOCH | ended | progress ORDER | short and, for each product that is short, its number, its free pieces
+-- Answers held EPOCH | ended EPOCH | progress ORDER | short and, for each product that is short, its number, its free pieces
 -- and whether it is known at all.
 
 local lost, epoch = refusal()
@@ -12,7 +12,7 @@ if redis.call('HEXISTS', KEYS[4], order) == 1 then
   return { 'held', epoch }
 end
 if redis.call('EXISTS', KEYS[8]) == 1 then
-  return { 'ended' }
+  return { 'ended', epoch }
 end
 if key ~= '' then
   local other = redis.call('HGET', KEYS[6], key)

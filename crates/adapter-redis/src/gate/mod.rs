@@ -81,7 +81,8 @@ pub struct RedisGate {
 }
 
 enum Answer {
-    Held,
+    /// Under this epoch.
+    Held(u64),
     Short(Vec<ShortLine>, Vec<ProductId>),
 }
 
@@ -142,11 +143,11 @@ impl RedisGate {
         let broken = || Error::Broken { engine: ENGINE, cause: format!("it answered {said:?}") };
         let words: Vec<&str> = said.iter().map(String::as_str).collect();
         match words.as_slice() {
-            ["held", epoch] => {
-                self.epoch.store(epoch.parse().map_err(|_| broken())?, Ordering::Release);
-                Ok(Answer::Held)
+            ["held" | "ended", epoch] => {
+                let epoch = epoch.parse().map_err(|_| broken())?;
+                self.epoch.store(epoch, Ordering::Release);
+                Ok(Answer::Held(epoch))
             }
-            ["ended"] => Ok(Answer::Held),
             ["progress", order] => Err(HoldError::InProgress(text::read_order(order).ok_or_else(broken)?)),
             ["short", lines @ ..] => {
                 let mut short = Vec::new();
@@ -217,10 +218,14 @@ impl RedisGate {
 #[async_trait]
 impl StockGate for RedisGate {
     async fn hold(&self, hold: Hold) -> Result<(), HoldError> {
+        self.hold_in_epoch(hold).await.map(drop)
+    }
+
+    async fn hold_in_epoch(&self, hold: Hold) -> Result<Option<u64>, HoldError> {
         let mut reloads = self.options.reloads_max;
         loop {
             match self.try_hold(&hold).await? {
-                Answer::Held => return Ok(()),
+                Answer::Held(epoch) => return Ok(Some(epoch)),
                 Answer::Short(_, unknown) if reloads > 0 && self.reload(&unknown).await? => reloads -= 1,
                 Answer::Short(lines, _) => return Err(HoldError::Short(lines)),
             }

@@ -26,6 +26,11 @@ impl RedisGate {
         self.replace(Some(epoch), rows, holds).await.map_err(|failure| failure.at(ENGINE))
     }
 
+    /// The epoch of the last rebuild that is known here; 0 without one.
+    pub async fn marked_epoch(&self) -> Result<u64> {
+        self.look().await.map(|(epoch, ..)| epoch).map_err(|failure| failure.undone(ENGINE))
+    }
+
     /// The epoch of the last rebuild, the history it was made in, and the history that the server has now.
     pub(super) async fn look(&self) -> Result<(u64, Option<String>, String), Failure> {
         let told = self.link.script(&self.scripts.look, &self.places.fixed, &[]).await?;

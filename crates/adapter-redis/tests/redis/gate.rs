@@ -181,3 +181,22 @@ fn an_owner_of_an_older_epoch_cannot_rebuild() {
         }
     });
 }
+
+#[test]
+fn a_hold_tells_the_epoch_of_the_rebuild_that_it_was_given_after() {
+    on_redis(async |link| {
+        let (gate, scene) = scene_on(&link).await;
+        // As large as the clock makes them.
+        for epoch in [114_560_000_000_003, 114_560_000_000_068] {
+            gate.rebuild_at(epoch, vec![row(1, 1, 20)], Vec::new()).await.unwrap();
+            assert_eq!(gate.marked_epoch().await.unwrap(), epoch);
+            let hold = request(&scene, &[(1, 1)]);
+            for _ in 0..2 {
+                assert_eq!(gate.hold_in_epoch(hold.clone()).await.unwrap(), Some(epoch));
+            }
+            gate.release(hold.order_id).await.unwrap();
+            let ended = gate.hold_in_epoch(hold).await.unwrap();
+            assert_eq!(ended, Some(epoch), "one that has ended is told where it would be");
+        }
+    });
+}

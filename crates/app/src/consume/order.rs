@@ -48,6 +48,7 @@ impl Handler for OrderHandler {
                         expected_version: order.version,
                         order: Arc::new(step.order),
                         messages: step.messages,
+                        gate_epoch: None,
                         answer: None,
                     });
                 }

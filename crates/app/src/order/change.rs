@@ -37,6 +37,7 @@ impl App {
                 answer: answer(&next),
                 order: Arc::clone(&next),
                 messages: step.messages,
+                gate_epoch: None,
             };
             match self.writer.commit(change).await {
                 Ok(()) => return Ok(Decided { order: next, changed: true }),

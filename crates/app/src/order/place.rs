@@ -65,16 +65,19 @@ impl App {
             key: call.key.as_ref().map(|key| key.key.clone()),
             deadline: cause.at.plus_millis(deadline_ms),
         };
-        match self.ports.gate.hold(hold).instrument(tracing::debug_span!("charge_stock")).await {
-            Ok(()) => self.counters.stock_held.add(1),
+        let held = self.ports.gate.hold_in_epoch(hold).instrument(tracing::debug_span!("charge_stock")).await;
+        let gate_epoch = match held {
+            Ok(epoch) => epoch,
             Err(HoldError::Short(lines)) => return Err(Error::OutOfStock(lines)),
             Err(HoldError::InProgress(_)) => return self.find_first_answer(call).await,
             Err(HoldError::Engine(error)) => return Err(error.into()),
-        }
+        };
+        self.counters.stock_held.add(1);
         let step = Order::place(id, call.user_id, quote, call.address.clone(), &cause);
         let order = Arc::new(step.order);
         let answer = call.key.as_ref().map(|key| key.answer(201, (call.render)(&order), cause.at));
-        let change = Change { expected_version: 0, order: Arc::clone(&order), messages: step.messages, answer };
+        let messages = step.messages;
+        let change = Change { expected_version: 0, order: Arc::clone(&order), messages, answer, gate_epoch };
         let outcome = self.writer.commit(change).instrument(tracing::debug_span!("store_order")).await;
         drop(place);
         match outcome {

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::bench_gates::{self, Gates};
 use crate::cli::{Global, Output};
 use crate::say;
 
@@ -81,6 +82,8 @@ pub struct Bench {
 
 #[derive(Subcommand)]
 enum Part {
+    /// All stock gates side by side on the engines of a cluster
+    Gates(Gates),
     /// One of the bare servers of a run
     #[command(hide = true, subcommand)]
     Yardstick(Yardstick),
@@ -126,8 +129,10 @@ fn within(range: RangeInclusive<u64>) -> clap::builder::RangedU64ValueParser {
 }
 
 pub fn bench(global: &Global, bench: Bench) -> Result<ExitCode> {
-    if let Some(Part::Yardstick(yardstick)) = bench.part {
-        return serve_yardstick(global, yardstick);
+    match bench.part {
+        Some(Part::Gates(asked)) => return bench_gates::gates(global, asked),
+        Some(Part::Yardstick(yardstick)) => return serve_yardstick(global, yardstick),
+        None => {}
     }
     if global.config.is_some() {
         bail!(

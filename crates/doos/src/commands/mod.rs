@@ -1,6 +1,7 @@
 //! One function a command; each prints its own result and says how the process ends.
 
 pub mod bench;
+mod bench_gates;
 mod config;
 mod dlq;
 mod offline;

@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Config, Error, Profile};
+use super::{Config, Error, Gate, Profile};
 
 /// Secrets that documents, examples and scanners know.
 const WELL_KNOWN: [&str; 8] =
@@ -66,16 +66,18 @@ impl Config {
                 "give database.shards too, or remove the key",
             );
         }
-        if self.redis.is_there() {
-            if let Err(error) = self.redis.options() {
-                return Err(Error::Refused {
-                    key: "redis.addr",
-                    problem: error.to_string(),
-                    fix: "write it as HOST:PORT, redis://HOST:PORT/DB, redis-sentinel://HOST:PORT,HOST:PORT/MASTER or \
-                          redis-cluster://HOST:PORT,HOST:PORT, and put the password into redis.password_file",
-                });
-            }
-            if !self.database.is_cluster() {
+        if self.redis.is_there()
+            && let Err(error) = self.redis.options()
+        {
+            return Err(Error::Refused {
+                key: "redis.addr",
+                problem: error.to_string(),
+                fix: "write it as HOST:PORT, redis://HOST:PORT/DB, redis-sentinel://HOST:PORT,HOST:PORT/MASTER or \
+                      redis-cluster://HOST:PORT,HOST:PORT, and put the password into redis.password_file",
+            });
+        }
+        if !self.database.is_cluster() {
+            if self.redis.is_there() {
                 return refuse(
                     "redis.addr",
                     "there is a Redis but no order shard; a node on the embedded store keeps everything itself and \
@@ -83,6 +85,24 @@ impl Config {
                     "give database.shards too, or remove the key",
                 );
             }
+            if self.gate != Gate::Memory {
+                return Err(Error::Refused {
+                    key: "gate",
+                    problem: format!(
+                        "`{}` is a gate of clusters; a node on the embedded store owns its stock alone and keeps the \
+                         gate in memory",
+                        self.gate.name()
+                    ),
+                    fix: "give database.shards too, or set it to memory",
+                });
+            }
+        }
+        if self.gate.needs_redis() && !self.redis.is_there() {
+            return Err(Error::Refused {
+                key: "gate",
+                problem: format!("`{}` is kept in Redis, and there is none", self.gate.name()),
+                fix: "give redis.addr, or set it to memory",
+            });
         }
         if !self.database.is_cluster() {
             return match self.kafka.brokers.is_empty() {

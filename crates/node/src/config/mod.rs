@@ -7,10 +7,12 @@
 mod check;
 mod cluster;
 mod environment;
+mod gate;
 mod printing;
 mod redis;
 
 pub use cluster::{Database, Peer, Shard};
+pub use gate::Gate;
 pub use printing::flatten;
 pub use redis::Redis;
 
@@ -55,6 +57,7 @@ pub struct Config {
     /// How long a stopping node waits for calls in flight.
     pub drain_ms: u64,
     pub database: Database,
+    pub gate: Gate,
     pub redis: Redis,
     /// Orders kept for reading, in a cluster's gateways.
     pub cache: doos_adapter_cache::Options,
@@ -85,6 +88,7 @@ impl Default for Config {
             projections: doos_adapter_embedded::ProjectionOptions::default(),
             drain_ms: 10_000,
             database: Database::default(),
+            gate: Gate::default(),
             redis: Redis::default(),
             cache: doos_adapter_cache::Options::default(),
             opensearch: doos_adapter_opensearch::Options::default(),

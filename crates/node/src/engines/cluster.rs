@@ -25,6 +25,7 @@ use doos_ports::rate_limits::SharedLimits;
 use doos_ports::registry::{Lease, Registry, WorkerNumber};
 use doos_ports::search::SearchIndex;
 use doos_roles::Role;
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -32,8 +33,8 @@ use tokio::task::JoinSet;
 
 use super::{Engines, Surroundings, gauge, reads};
 use crate::audit::{self, Evidence, Report};
-use crate::config::{Config, Peer};
-use crate::election::Election;
+use crate::config::{Config, Gate, Peer};
+use crate::gate::{self, Election, Keeper, Shared};
 use crate::leased::Leased;
 use crate::peers;
 use crate::secrets::Secrets;
@@ -45,6 +46,10 @@ pub(crate) struct Cluster {
     feed: Arc<BinlogFeed>,
     /// The one connection of this process, shared by everybody who uses Redis; none if there is no Redis.
     redis: Option<Arc<Link>>,
+    chosen_gate: Gate,
+    /// The gate, if every process asks it itself.
+    shared_gate: Option<Shared>,
+    /// Where everybody here asks for stock.
     seat: Arc<Seat>,
     search: Arc<dyn SearchIndex>,
     /// In front of the order store; none where nobody reads orders.
@@ -84,13 +89,21 @@ impl Cluster {
         let redis = config.redis.link(clock).context("redis.addr")?;
         let search = reads::search(config, clock)?;
         let cache = reads::cache(config, Arc::clone(&sql.orders) as _, redis.as_ref(), clock);
+        gate::check_the_others(config.gate, &registry.view())?;
+        let seat = Arc::new(Seat::default());
+        let shared_gate = Shared::open(config.gate, &databases, &sql, redis.as_ref())?;
+        if let Some(shared) = &shared_gate {
+            shared.take_seat(&seat);
+        }
         Ok(Self {
             databases,
             sql,
             bus: Arc::new(bus),
             feed: Arc::new(feed),
             redis,
-            seat: Arc::default(),
+            chosen_gate: config.gate,
+            shared_gate,
+            seat,
             search,
             cache,
             registry,
@@ -99,6 +112,25 @@ impl Cluster {
             peer: config.peer.clone(),
             roles: crate::start::role_names(config),
         })
+    }
+
+    /// Owns it, keeps it, or follows its owner.
+    fn look_after_the_gate(&self, app: &Arc<App>, token: SecretString, beside: &mut JoinSet<()>) {
+        let (app, registry) = (Arc::clone(app), Arc::clone(&self.registry));
+        let epochs = Arc::clone(&self.sql.gate_epochs) as _;
+        let is_candidate = self.plays("inventory");
+        match &self.shared_gate {
+            Some(_) if !is_candidate => {}
+            Some(shared) => {
+                beside.spawn(Keeper { app, registry, epochs, gate: shared.clone() }.run());
+            }
+            None => {
+                let call_timeout = Duration::from_millis(self.peer.call_timeout_ms);
+                let options = RemoteOptions { call_timeout, ..RemoteOptions::default() };
+                let seat = Arc::clone(&self.seat);
+                beside.spawn(Election { app, registry, epochs, seat, is_candidate, token, options }.run());
+            }
+        }
     }
 
     fn plays(&self, role: &str) -> bool {
@@ -215,22 +247,14 @@ impl Engines for Cluster {
         let token = peers::token(&secrets.token);
         let (address, serving) = peers::serve(&self.peer, &self.seat, token.clone()).await?;
         beside.spawn(serving);
-        let roles: Vec<&str> = self.roles.iter().map(String::as_str).collect();
+        let gate_told = gate::announced(self.chosen_gate);
+        let roles: Vec<&str> = self.roles.iter().chain([&gate_told]).map(String::as_str).collect();
         self.registry.announce(&roles, &address);
-        let call_timeout = Duration::from_millis(self.peer.call_timeout_ms);
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(worker) = worker {
             beside.spawn(keep_worker_number(Arc::clone(&self.registry), worker, Arc::clone(app)));
         }
-        let election = Election {
-            app: Arc::clone(app),
-            registry: Arc::clone(&self.registry),
-            seat: Arc::clone(&self.seat),
-            is_candidate: self.plays("inventory"),
-            token,
-            options: RemoteOptions { call_timeout, ..RemoteOptions::default() },
-        };
-        beside.spawn(election.run());
+        self.look_after_the_gate(app, token, beside);
         beside.spawn(keep_catalog(Arc::clone(app)));
         if let Some(cache) = &self.cache {
             beside.spawn(Arc::clone(cache).follow(Arc::clone(&self.feed) as _));
@@ -247,8 +271,14 @@ impl Engines for Cluster {
             });
         }
         let gate = self.seat.gate();
-        if tokio::time::timeout(GATE_WAIT, gate.there()).await.is_err() {
-            tracing::warn!("nobody owns the stock gate yet; orders are refused until somebody does");
+        let answers = async {
+            gate.there().await;
+            if let Some(shared) = &self.shared_gate {
+                shared.answers(&*app.ports.clock).await;
+            }
+        };
+        if tokio::time::timeout(GATE_WAIT, answers).await.is_err() {
+            tracing::warn!("nobody looks after the stock gate yet; orders are refused until somebody does");
         }
         Ok(())
     }
@@ -256,6 +286,9 @@ impl Engines for Cluster {
     fn readiness(&self) -> Result<(), String> {
         if !self.seat.gate().is_there() {
             return Err("nobody owns the stock gate; a node with the role inventory must run".to_owned());
+        }
+        if self.chosen_gate == Gate::Redis && self.redis.as_ref().is_some_and(|redis| redis.is_away()) {
+            return Err("Redis is away, and the stock gate with it".to_owned());
         }
         Ok(())
     }

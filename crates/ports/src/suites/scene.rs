@@ -90,7 +90,13 @@ impl Scene {
         let owner = user(user_number);
         let id = self.new_id(owner, millis);
         let step = Order::place(id, owner, quote, Some("1 Ünder Way".to_owned()), &self.cause(millis));
-        Change { expected_version: 0, order: Arc::new(step.order), messages: step.messages, answer: None }
+        Change {
+            expected_version: 0,
+            order: Arc::new(step.order),
+            messages: step.messages,
+            answer: None,
+            gate_epoch: None,
+        }
     }
 
     pub async fn commit(&self, change: Change) -> Result<(), CommitError> {
@@ -278,6 +284,7 @@ pub fn change_of(order: &Order, verdict: Verdict) -> Change {
             expected_version: order.version,
             order: Arc::new(step.order),
             messages: step.messages,
+            gate_epoch: None,
             answer: None,
         },
         other => panic!("the scene asks for a move that changes something, not {other:?}"),

@@ -195,6 +195,7 @@ async fn empty(address: &str) {
     let tables: Vec<String> = conn.query("SHOW TABLES").await.unwrap();
     for table in tables.iter().filter(|table| !kept.contains(&table.as_str())) {
         let statement = match table.as_str() {
+            "t_gate" => "UPDATE t_gate SET epoch = 0".to_owned(),
             "t_product_number" | "t_user_number" => format!("UPDATE {table} SET last_given = 0"),
             table => format!("DELETE FROM {table}"),
         };
