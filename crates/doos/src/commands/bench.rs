@@ -42,7 +42,7 @@ pub struct Bench {
     #[arg(long, requires = "url", env = "DOOS_BENCH_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// Connections of the load, or calls at once over gRPC
-    #[arg(long, default_value = "64", value_parser = within(bounds::CONNECTIONS))]
+    #[arg(long, default_value_t = Options::default().connections, value_parser = within(bounds::CONNECTIONS))]
     connections: u64,
     /// Further connections that are open while orders are read and do nothing
     #[arg(long, default_value = "0", value_parser = within(bounds::IDLE))]
@@ -51,10 +51,10 @@ pub struct Bench {
     #[arg(long, value_parser = within(bounds::THREADS))]
     threads: Option<u64>,
     /// How long each round puts its load on
-    #[arg(long, visible_alias = "duration", default_value = "5", value_parser = within(bounds::SECONDS))]
+    #[arg(long, visible_alias = "duration", default_value_t = Options::default().seconds, value_parser = within(bounds::SECONDS))]
     seconds: u64,
-    /// How long `life` keeps its load up, and `overload` its flood
-    #[arg(long, default_value = "30", value_parser = within(bounds::SECONDS))]
+    /// How long `life` and `delivered` keep their load up, and `overload` its flood
+    #[arg(long, default_value_t = Options::default().long_seconds, value_parser = within(bounds::SECONDS))]
     long_seconds: u64,
     /// End a round after so many requests, if its seconds are not over before
     #[arg(long, value_parser = within(bounds::COUNT))]
@@ -63,18 +63,21 @@ pub struct Bench {
     #[arg(long, value_parser = within(bounds::RATE))]
     rate: Option<u64>,
     /// Rounds of each comparison
-    #[arg(long, default_value = "3", value_parser = within(bounds::ROUNDS))]
+    #[arg(long, default_value_t = Options::default().rounds, value_parser = within(bounds::ROUNDS))]
     rounds: u64,
     /// Products that orders are spread over
-    #[arg(long, default_value = "64", value_parser = within(bounds::PRODUCTS))]
+    #[arg(long, default_value_t = Options::default().products, value_parser = within(bounds::PRODUCTS))]
     products: u64,
+    /// How many orders `growth` lets the store grow to
+    #[arg(long, default_value_t = Options::default().orders, value_parser = within(bounds::ORDERS))]
+    orders: u64,
     /// Measure this system alone
     #[arg(long)]
     no_yardsticks: bool,
     /// Write the result as JSON into this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write bench.json, bench.md and the chart bench.svg into this directory
+    /// Write bench.json, bench.md and the charts into this directory
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
 }
@@ -160,7 +163,6 @@ fn options(global: &Global, bench: Bench) -> Result<Options> {
     } else {
         bench.scenarios.into_iter().map(|Named(scenario)| scenario).collect()
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     if let Some(dir) = &global.data_dir {
         std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     }
@@ -171,13 +173,14 @@ fn options(global: &Global, bench: Bench) -> Result<Options> {
         target,
         connections: bench.connections,
         idle: bench.idle,
-        threads: bench.threads.unwrap_or_else(|| cores.min(4)),
+        threads: bench.threads.unwrap_or(Options::default().threads),
         seconds: bench.seconds,
         long_seconds: bench.long_seconds,
         count: bench.count,
         rate_per_s: bench.rate,
         rounds: bench.rounds,
         products: bench.products,
+        orders: bench.orders,
         yardsticks: !bench.no_yardsticks,
         command: typed(),
     })
