@@ -20,8 +20,7 @@ use std::hint::black_box;
 use std::io::Write;
 use std::sync::Arc;
 
-const BODY: &[u8] =
-    br#"{"user_id":"123456","items":[{"product_id":"17","quantity":1}],"address":"1 Harbour Street"}"#;
+const BODY: &[u8] = br#"{"user_id":"123456","items":[{"product_id":"17","quantity":1}],"address":"1 Harbour Street"}"#;
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 /// Orders of one journal group, as many as connections of the usual load.
 const GROUP_LEN: usize = 64;

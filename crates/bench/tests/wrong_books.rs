@@ -95,7 +95,8 @@ fn answer(method: &str, path: &str, body: &[u8], shop: Shop, kept: &mut Kept) ->
             let order = path.rsplit('/').next().unwrap().parse().unwrap();
             kept.orders.get(&order).map_or((404, "{}".to_owned()), |user| {
                 let items = r#"[{"product_id":"1","quantity":1}]"#;
-                let text = format!(r#"{{"order_id":"{order}","user_id":"{user}","status":"confirmed","items":{items}}}"#);
+                let text =
+                    format!(r#"{{"order_id":"{order}","user_id":"{user}","status":"confirmed","items":{items}}}"#);
                 (200, text)
             })
         }

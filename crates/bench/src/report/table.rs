@@ -3,7 +3,18 @@
 use super::{Report, Row, milliseconds, rate};
 
 const HEAD: [&str; 12] = [
-    "measured", "per s", "server us", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "shed", "yardstick", "per s", "ratio", "goal",
+    "measured",
+    "per s",
+    "server us",
+    "p50 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "max ms",
+    "shed",
+    "yardstick",
+    "per s",
+    "ratio",
+    "goal",
 ];
 
 pub fn table(report: &Report) -> String {

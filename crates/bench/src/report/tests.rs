@@ -149,9 +149,17 @@ fn growth_is_drawn_from_zero_and_its_table_has_every_step() {
     }
     let svg = growth_chart(&grown).unwrap();
     let line = svg.lines().find(|line| line.contains("<polyline")).unwrap();
-    let heights: Vec<f64> = line.split('"').nth(1).unwrap().split(' ').map(|point| point.split(',').nth(1).unwrap().parse().unwrap()).collect();
+    let heights: Vec<f64> = line
+        .split('"')
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .map(|point| point.split(',').nth(1).unwrap().parse().unwrap())
+        .collect();
     // The bottom is at 220: half the rate is half the height above it.
     assert_eq!((220.0 - heights[0], 220.0 - heights[1]), (130.0, 65.0));
     let page = markdown(&grown, "c.svg", "g.svg");
-    assert!(page.contains("![what more orders cost](g.svg)") && page.contains("| 10 k |") && page.contains("| 100 k |"));
+    assert!(
+        page.contains("![what more orders cost](g.svg)") && page.contains("| 10 k |") && page.contains("| 100 k |")
+    );
 }

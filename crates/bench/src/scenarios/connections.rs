@@ -41,9 +41,7 @@ impl Idle {
 
     /// A connection that the server has closed meanwhile was no burden to it.
     pub fn expect_open(self) -> Result<()> {
-        let is_open = |mut stream: &TcpStream| {
-            matches!(stream.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
-        };
+        let is_open = |mut stream: &TcpStream| matches!(stream.read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
         let closed = self.0.iter().filter(|stream| !is_open(stream)).count();
         ensure!(closed == 0, "the server closed {closed} of {} idle connections under the load", self.0.len());
         Ok(())

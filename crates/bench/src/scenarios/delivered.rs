@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::life::{bare_rate, flat};
 use crate::clock::Clock;
-use crate::session::{Rounds, Session};
+use crate::rounds::Rounds;
+use crate::session::Session;
 use crate::work::{Expected, Payer};
 
 const SURROUNDINGS: [(&str, &str); 2] =

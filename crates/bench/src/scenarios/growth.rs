@@ -10,7 +10,8 @@ use std::sync::Arc;
 use crate::grpc::Calls;
 use crate::load::{Load, Pace, Tally};
 use crate::report::{Goal, GrowthStep, Row, memory_of};
-use crate::session::{Rounds, Session};
+use crate::rounds::Rounds;
+use crate::session::Session;
 use crate::work::{Expected, Reader, requests_of};
 
 const FIRST_STEP: u64 = 10_000;
@@ -62,7 +63,8 @@ fn judge(shop: &mut Session<'_>) {
     let met = step.start_ms < START_MS_MAX && step.memory_mb.unwrap_or_default() <= MEMORY_MB_MAX;
     let words = format!("start < {:.0} s, memory <= {MEMORY_MB_MAX} MB", START_MS_MAX / 1_000.0);
     let memory = step.memory_mb.map_or_else(|| "unknown memory".to_owned(), |memory_mb| format!("{memory_mb} MB"));
-    let remarks = vec![format!("started in {:.0} ms after a kill, {memory}, {} MB of disk", step.start_ms, step.disk_mb)];
+    let remarks =
+        vec![format!("started in {:.0} ms after a kill, {memory}, {} MB of disk", step.start_ms, step.disk_mb)];
     let what = format!("start and memory, {} in the store", step.orders);
     let (numbers, against) = (Tally::default().numbers(), None);
     let goal = Some(Goal { words, met });
@@ -150,12 +152,8 @@ fn step(shop: &mut Session<'_>, filled_per_s: Option<f64>) -> Result<Pages> {
 
 fn pages(shop: &mut Session<'_>, paths: &[String], headers: &str) -> Result<Tally> {
     let requests = requests_of(paths.iter().cloned(), headers);
-    let load = Load {
-        connections: PAGE_READERS,
-        pace: Pace::Closed,
-        count_max: None,
-        ..shop.load(shop.target, PAGE_SECONDS)
-    };
+    let load =
+        Load { connections: PAGE_READERS, pace: Pace::Closed, count_max: None, ..shop.load(shop.target, PAGE_SECONDS) };
     shop.run(&load, |connection| Reader::new(Arc::clone(&requests), connection as u64))
 }
 

@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use crate::load::{Numbers, Tally};
 use crate::report::{Goal, Row};
-use crate::session::{Rounds, Session};
+use crate::rounds::Rounds;
+use crate::session::Session;
 use crate::yardstick::{IdLoad, ids_per_s};
 
 const SECONDS: f64 = 1.0;
@@ -21,7 +22,8 @@ pub fn ids(session: &mut Session<'_>) -> Result<()> {
             found.per_s.push(per_s);
         }
         let per_s = found.median_per_s();
-        let words = if least >= 1e6 { format!(">= {:.0} M/s", least / 1e6) } else { format!(">= {:.0} k/s", least / 1e3) };
+        let words =
+            if least >= 1e6 { format!(">= {:.0} M/s", least / 1e6) } else { format!(">= {:.0} k/s", least / 1e3) };
         session.rows.push(Row {
             scenario: "ids",
             what: format!("{what}, {} threads", load.threads),

@@ -12,8 +12,9 @@ use crate::clock::Clock;
 use crate::latency::Latencies;
 use crate::load::{Load, Pace, Tally, Valve, Work};
 use crate::report::{Goal, Row};
+use crate::rounds::Rounds;
 use crate::sampler::Sampler;
-use crate::session::{Rounds, Session};
+use crate::session::Session;
 use crate::work::{Buyer, Buyers, Expected};
 
 /// Orders that may be under way; beyond it nothing is placed until they are fewer.

@@ -61,8 +61,8 @@ impl Work for Payer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::place::tests::buyers;
     use super::super::Expected;
+    use super::super::place::tests::buyers;
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer<'_> {

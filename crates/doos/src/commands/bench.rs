@@ -21,16 +21,17 @@ use crate::say;
     Closed loop: each connection sends its next request when it has its answer. With --rate the arrivals are fixed in \
     advance and latencies count from the moment at which a request should have been sent, so that a stall counts for \
     everybody it made wait; yardsticks are then left out.\n\n\
-    A server is started for the run, on a temporary directory and a free port of loopback, and its books are checked \
-    afterwards: every acknowledged order is there, none twice, nothing oversold, the audit balances. A wrong book ends \
-    with exit code 1.\n\n\
+    A server is started for the run, on a temporary directory (below --data-dir, if it is given: its disk is the one \
+    that is measured) and a free port of loopback, and its books are checked afterwards: every acknowledged order is \
+    there, none twice, nothing oversold, the audit balances. A wrong book ends with exit code 1.\n\n\
     Examples:\n  doos bench                             everything, about nine minutes\n  \
     doos bench place hot --seconds 10      two scenarios\n  \
     doos bench place --rate 5000           at 5,000 arrivals a second\n  \
+    doos bench growth --orders 1000000     what more orders in the store cost\n  \
     doos bench read --url http://127.0.0.1:8080 --token \"$(doos token --operator bench)\""
 )]
 pub struct Bench {
-    /// What to measure; everything by default
+    /// What to measure, in this order; everything by default
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<Named>,
     #[command(subcommand)]

@@ -78,7 +78,8 @@ fn read(body: &[u8], limits: &Limits) -> Result<Wanted> {
     let mut faults = Faults::default();
     let mut object = json::parse(body, &mut faults)?;
     let user = object.take("user_id").and_then(|value| user(&value, &mut faults));
-    let lines = object.require("items", &mut faults).map(|items| lines(&items, limits, &mut faults)).unwrap_or_default();
+    let lines =
+        object.require("items", &mut faults).map(|items| lines(&items, limits, &mut faults)).unwrap_or_default();
     let address = object.take("address").and_then(|value| value.string(&mut faults)).filter(|text| !text.is_empty());
     let coupon = object.take("coupon").and_then(|value| value.string(&mut faults)).filter(|text| !text.is_empty());
     object.finish(&mut faults);
