@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 
 use super::full::{Reading, read_with};
+use crate::api::Api;
 use crate::options;
 use crate::session::Session;
 
@@ -31,8 +32,11 @@ pub struct Idle(Vec<TcpStream>);
 impl Idle {
     pub fn open(target: SocketAddr, count: usize) -> Result<Self> {
         let open = |number| {
-            let stream = TcpStream::connect(target);
-            let stream = stream.with_context(|| format!("idle connection {number} of {count} cannot be opened"))?;
+            // One call first: a connection that has never said anything is closed soon, as it should be.
+            let mut api = Api::new(target, None);
+            let called = api.call("GET", "/livez", None);
+            called.with_context(|| format!("idle connection {number} of {count} cannot be opened"))?;
+            let stream = api.into_stream().context("the server does not keep connections open")?;
             stream.set_nonblocking(true)?;
             Ok(stream)
         };
@@ -51,20 +55,28 @@ impl Idle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
     use std::net::TcpListener;
+    use std::sync::mpsc;
 
     #[test]
     fn idle_connections_that_were_closed_are_found() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let idle = Idle::open(listener.local_addr().unwrap(), 3).unwrap();
-        let accepted: Vec<_> = (0..3).map(|_| listener.accept().unwrap().0).collect();
-        assert!(idle.expect_open().is_ok());
-        let idle = Idle::open(listener.local_addr().unwrap(), 2).unwrap();
-        drop((accepted, listener.accept().unwrap()));
-        let (mut closed, _) = listener.accept().unwrap();
-        closed.set_nonblocking(true).unwrap();
-        let _ = closed.read(&mut [0]);
-        drop(closed);
+        let address = listener.local_addr().unwrap();
+        let (accepted, connections) = mpsc::channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 256]).unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+                accepted.send(stream).unwrap();
+            }
+        });
+        assert!(Idle::open(address, 3).unwrap().expect_open().is_ok());
+        let idle = Idle::open(address, 2).unwrap();
+        // Three of before, then the two of this.
+        let connections: Vec<TcpStream> = connections.iter().take(5).collect();
+        connections[4].shutdown(std::net::Shutdown::Both).unwrap();
         assert!(idle.expect_open().is_err());
     }
 }
