@@ -174,7 +174,7 @@ fn options(global: &Global, bench: Bench) -> Result<Options> {
         target,
         connections: bench.connections,
         idle: bench.idle,
-        threads: bench.threads.unwrap_or(Options::default().threads),
+        threads: bench.threads.unwrap_or_else(|| Options::default().threads),
         seconds: bench.seconds,
         long_seconds: bench.long_seconds,
         count: bench.count,
