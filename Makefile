@@ -1,7 +1,7 @@
 # The commands of everyday work. `make` alone lists them; each does one thing that exists today.
 
 .DEFAULT_GOAL := help
-.PHONY: help build web run test test-quick test-cover sim torture fmt lint gen clean services services-stop services-reset cluster cluster-stop cluster-reset
+.PHONY: help build web run test test-quick test-cover bench sim torture fmt lint gen clean services services-stop services-reset cluster cluster-stop cluster-reset
 
 ARGS ?=
 SEED ?=
@@ -29,6 +29,9 @@ test-cover: ## all tests with a coverage report (needs cargo-llvm-cov)
 	@cargo llvm-cov --version >/dev/null 2>&1 || { echo "cargo-llvm-cov is missing: cargo install cargo-llvm-cov" >&2; exit 1; }
 	cargo llvm-cov --workspace --html
 	@echo "report: target/llvm-cov/html/index.html"
+
+bench: ## measure everything next to its yardsticks and write docs/performance.md (under 10 minutes)
+	@bash scripts/bench.sh $(ARGS)
 
 sim: ## replay one simulated run with a readable trace (SEED=n)
 	@test -n "$(SEED)" || { echo "name the run: make sim SEED=n" >&2; exit 2; }

@@ -23,6 +23,8 @@ mod error;
 mod fold_signal;
 mod folder;
 mod gate;
+#[doc(hidden)]
+pub mod hot;
 mod live;
 mod locks;
 mod options;

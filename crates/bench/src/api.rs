@@ -53,6 +53,11 @@ impl Api {
         reply.json().with_context(|| format!("POST {path}"))
     }
 
+    /// The connection of the last call, if the server has left it open.
+    pub fn into_stream(self) -> Option<TcpStream> {
+        self.stream
+    }
+
     fn exchange(&mut self, request: &[u8]) -> Result<Reply> {
         let stream = match self.stream.take() {
             Some(stream) => stream,

@@ -3,7 +3,7 @@
 //! What holds: a child ends with the run, however the run ends: it is killed when its owner goes, or when the run is
 //! told to stop; a yardstick also ends when its parent is gone.
 //!
-//! What must never happen: a child with the caller's own settings or data.
+//! What must never happen: a child with the caller's own settings or data, or one that is told of another's.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -50,6 +50,15 @@ impl Children {
         Ok(child)
     }
 
+    /// Ends one process before the run is over, as a power cut would.
+    pub fn stop(&self, pid: u32) {
+        let ending = self.lock().as_mut().and_then(|processes| {
+            let place = processes.iter().position(|process| process.id() == pid)?;
+            Some(processes.swap_remove(place))
+        });
+        ending.into_iter().for_each(end);
+    }
+
     /// How the process ended, if it did.
     fn ended(&self, pid: u32) -> Result<Option<ExitStatus>> {
         let mut processes = self.lock();
@@ -83,22 +92,34 @@ impl Drop for Guard {
     }
 }
 
+/// A server of the run's own.
 pub struct Doos {
     pub address: SocketAddr,
     pub token: String,
     pub pid: u32,
     pub data_dir: PathBuf,
+    /// From its start until it took orders.
+    pub start_ms: f64,
 }
 
-/// Starts the system on an empty directory below `dir` and waits until it takes orders.
-pub fn start_doos(children: &Children, program: &Path, dir: &Path) -> Result<Doos> {
+/// A bare server.
+#[derive(Clone, Copy)]
+pub struct Bare {
+    pub address: SocketAddr,
+    pub pid: u32,
+}
+
+/// Starts the system on a directory below `dir`, which is empty the first time, and waits until it takes orders.
+/// `environment` is all of the caller's surroundings that it is given beside those that are not ours.
+pub fn start_doos(children: &Children, program: &Path, dir: &Path, environment: &[(String, String)]) -> Result<Doos> {
     let data_dir = dir.join("data");
     let log = dir.join("server.log");
     let mut command = clean(program);
     command.args(["serve", "--empty", "--profile", "dev", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data_dir);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
-    let pid = children.start(&mut command)?.pid;
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     let clock = Clock::start();
+    let pid = children.start(&mut command)?.pid;
     let address = loop {
         if let Some(address) = address_of(&data_dir, pid)
             && Api::new(address, None).call("GET", "/readyz", None).is_ok_and(|reply| reply.status == 200)
@@ -111,6 +132,7 @@ pub fn start_doos(children: &Children, program: &Path, dir: &Path) -> Result<Doo
         ensure!(clock.seconds() < START_DEADLINE_S, "the server does not get ready:\n{}", last_lines(&log));
         std::thread::sleep(LOOK_EVERY);
     };
+    let start_ms = clock.now_ns() as f64 / 1e6;
     let mut command = clean(program);
     command.args(["token", "--operator", "bench", "--ttl-s", "86400", "--data-dir"]).arg(&data_dir);
     let said = command.output().context("no token could be had")?;
@@ -118,21 +140,22 @@ pub fn start_doos(children: &Children, program: &Path, dir: &Path) -> Result<Doo
     if !said.status.success() || token.is_empty() {
         bail!("no token could be had: {}", String::from_utf8_lossy(&said.stderr));
     }
-    Ok(Doos { address, token, pid, data_dir })
+    Ok(Doos { address, token, pid, data_dir, start_ms })
 }
 
 /// Starts one of the bare servers and waits until it says where it listens.
-pub fn start_yardstick(children: &Children, program: &Path, arguments: &[&str]) -> Result<SocketAddr> {
+pub fn start_yardstick(children: &Children, program: &Path, arguments: &[&str]) -> Result<Bare> {
     let mut command = clean(program);
     command.args(["bench", "yardstick"]).args(arguments).args(["--listen", "127.0.0.1:0"]);
     // Its standard input closes when this process ends, and it ends with that.
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-    let said = children.start(&mut command)?.said.context("its output is piped")?;
+    let Child { pid, said } = children.start(&mut command)?;
+    let said = said.context("its output is piped")?;
     let mut line = String::new();
     BufReader::new(said).read_line(&mut line)?;
     let address =
         line.trim().strip_prefix("listening on http://").context("the yardstick does not say where it listens")?;
-    Ok(address.parse()?)
+    Ok(Bare { address: address.parse()?, pid })
 }
 
 fn clean(program: &Path) -> Command {

@@ -24,6 +24,7 @@ mod notes;
 pub mod options;
 mod progress;
 mod report;
+mod rounds;
 mod run;
 mod sampler;
 mod scenario;

@@ -13,9 +13,12 @@ pub const SECONDS: RangeInclusive<u64> = 1..=3_600;
 pub const COUNT: RangeInclusive<u64> = 1..=10_000_000;
 pub const RATE: RangeInclusive<u64> = 1..=1_000_000;
 pub const ROUNDS: RangeInclusive<u64> = 1..=9;
+pub const ORDERS: RangeInclusive<u64> = 10_000..=100_000_000;
 pub const PRODUCTS: RangeInclusive<u64> = 1..=10_000;
 pub const THREADS: RangeInclusive<u64> = 1..=64;
 
+/// A load of more threads than this would take the cores away from the server that it measures.
+const THREADS_USUAL_MAX: u64 = 4;
 /// Files that a run opens besides its connections.
 const OTHER_FILES: u64 = 100;
 
@@ -39,6 +42,8 @@ pub struct Options {
     pub rate_per_s: Option<u64>,
     pub rounds: u64,
     pub products: u64,
+    /// How far `growth` lets the store grow.
+    pub orders: u64,
     pub yardsticks: bool,
     /// As it was typed, for the report.
     pub command: String,
@@ -64,6 +69,31 @@ impl Target {
     }
 }
 
+impl Default for Options {
+    /// What is measured where nothing else was asked for; the program is the one that runs.
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        Self {
+            scenarios: Scenario::ALL.to_vec(),
+            program: std::env::current_exe().unwrap_or_default(),
+            directory: None,
+            target: None,
+            connections: 64,
+            idle: 0,
+            threads: cores.min(THREADS_USUAL_MAX),
+            seconds: 3,
+            long_seconds: 30,
+            count: None,
+            rate_per_s: None,
+            rounds: 3,
+            products: 64,
+            orders: 100_000,
+            yardsticks: true,
+            command: String::new(),
+        }
+    }
+}
+
 impl Options {
     pub fn check(&self) -> Result<()> {
         for (name, value, range) in [
@@ -74,13 +104,14 @@ impl Options {
             ("--count", self.count.unwrap_or(1), COUNT),
             ("--rate", self.rate_per_s.unwrap_or(1), RATE),
             ("--rounds", self.rounds, ROUNDS),
+            ("--orders", self.orders, ORDERS),
             ("--products", self.products, PRODUCTS),
             ("--threads", self.threads, THREADS),
         ] {
             ensure!(range.contains(&value), "{name} {value} is not within {} to {}", range.start(), range.end());
         }
         ensure!(!self.scenarios.is_empty(), "no scenario is named");
-        let files = self.connections + self.idle + OTHER_FILES;
+        let files = files_for(self.connections + self.idle);
         if let Some(limit) = open_files_max()
             && files > limit
         {
@@ -92,8 +123,13 @@ impl Options {
     }
 }
 
+/// Files that this many connections need, of each end.
+pub fn files_for(connections: u64) -> u64 {
+    connections + OTHER_FILES
+}
+
 /// The soft limit of this process, where the kernel tells it.
-fn open_files_max() -> Option<u64> {
+pub fn open_files_max() -> Option<u64> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
@@ -104,23 +140,7 @@ mod tests {
     use super::*;
 
     fn options() -> Options {
-        Options {
-            scenarios: vec![Scenario::Place],
-            program: PathBuf::new(),
-            directory: None,
-            target: None,
-            connections: 64,
-            idle: 0,
-            threads: 2,
-            seconds: 5,
-            long_seconds: 30,
-            count: None,
-            rate_per_s: None,
-            rounds: 3,
-            products: 64,
-            yardsticks: true,
-            command: String::new(),
-        }
+        Options { scenarios: vec![Scenario::Place], ..Options::default() }
     }
 
     #[test]

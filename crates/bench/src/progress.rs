@@ -4,6 +4,7 @@ use std::io::Write;
 
 use crate::clock::Clock;
 
+#[derive(Clone, Copy)]
 pub struct Progress {
     clock: Clock,
 }
@@ -13,11 +14,11 @@ impl Progress {
         Self { clock: Clock::start() }
     }
 
-    pub fn seconds(&self) -> f64 {
+    pub fn seconds(self) -> f64 {
         self.clock.seconds()
     }
 
-    pub fn say(&self, words: &str) {
+    pub fn say(self, words: &str) {
         // Nobody listening is no reason to stop measuring.
         let _ = writeln!(std::io::stderr(), "{:>6.1} s  {words}", self.seconds());
     }

@@ -3,6 +3,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
     Read,
+    Connections,
     Place,
     Hot,
     Soldout,
@@ -12,13 +13,18 @@ pub enum Scenario {
     Grpc,
     GrpcBulk,
     Life,
+    Delivered,
+    SlowDisk,
+    Ids,
     Overload,
+    Growth,
 }
 
 impl Scenario {
     /// In the order in which a whole run goes through them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Read,
+        Self::Connections,
         Self::Place,
         Self::Hot,
         Self::Soldout,
@@ -28,12 +34,17 @@ impl Scenario {
         Self::Grpc,
         Self::GrpcBulk,
         Self::Life,
+        Self::Delivered,
+        Self::SlowDisk,
+        Self::Ids,
         Self::Overload,
+        Self::Growth,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::Connections => "connections",
             Self::Place => "place",
             Self::Hot => "hot",
             Self::Soldout => "soldout",
@@ -43,14 +54,19 @@ impl Scenario {
             Self::Grpc => "grpc",
             Self::GrpcBulk => "grpc-bulk",
             Self::Life => "life",
+            Self::Delivered => "delivered",
+            Self::SlowDisk => "slow-disk",
+            Self::Ids => "ids",
             Self::Overload => "overload",
+            Self::Growth => "growth",
         }
     }
 
     pub fn describe(self) -> &'static str {
         match self {
             Self::Read => "read one order at a time, out of many",
-            Self::Place => "place orders on many products (Zipf), at full and at half load",
+            Self::Connections => "read with 500 connections, and with 10,000 idle ones beside",
+            Self::Place => "place orders on many products (Zipf), at full and at half load; the raw stores",
             Self::Hot => "place orders on one product, next to many",
             Self::Soldout => "ask for a product that is sold out",
             Self::Flash => "50,000 buyers (--count) for 1,000 units",
@@ -59,7 +75,11 @@ impl Scenario {
             Self::Grpc => "place over gRPC, one call an order",
             Self::GrpcBulk => "place 200,000 orders (--count) over gRPC streams",
             Self::Life => "place until confirmed: sustained with a flat backlog, then the time it takes at half load",
+            Self::Delivered => "the full life: place, pay, ship, deliver, with a flat backlog",
+            Self::SlowDisk => "place with 256 connections while each sync takes 1 ms more",
+            Self::Ids => "order ids, on all buckets and on one",
             Self::Overload => "three times what can be served, then back to normal",
+            Self::Growth => "rates, latency, memory and start time as the store grows to --orders",
         }
     }
 

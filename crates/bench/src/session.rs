@@ -1,7 +1,8 @@
 //! One run: its servers, its shop, and what its loads have been promised so far.
 //!
 //! What holds: everything placed in a run is noted here, also what a warm-up placed; a measurement begins only when the
-//! server has nothing left to do for the one before.
+//! server has nothing left to do for the one before. A scenario that needs a server of another kind opens a session
+//! beside this one, whose books are checked just as well.
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -12,25 +13,25 @@ use tempfile::TempDir;
 
 use crate::api::{self, Api};
 use crate::backlog;
-use crate::child::{self, Doos, Guard};
-use crate::clock::Clock;
+use crate::child::{self, Bare, Children, Doos};
+use crate::integrity::{self, Scope, Verdict};
 use crate::load::{Load, Pace, Tally, Work};
 use crate::notes::Notes;
 use crate::options::Options;
 use crate::progress::Progress;
-use crate::report::{Against, Goal, Row, Yardstick, median};
+use crate::report::{self, GrowthStep, Row, Yardstick};
 use crate::work::{Buyer, Buyers, Expected, Products};
 
 /// Plenty: no load of a run can sell it out.
 const PLENTY: i64 = 100_000_000;
-const WARM_UP_S: f64 = 0.5;
 
 pub struct Session<'a> {
     pub options: &'a Options,
-    pub children: Guard,
+    children: Children,
     pub progress: Progress,
-    // Goes after the children: the directory is removed when nothing writes to it any more.
     pub dir: TempDir,
+    /// What the server is given of surroundings, again at each start.
+    environment: Vec<(String, String)>,
     pub own: Option<Doos>,
     pub target: SocketAddr,
     /// Of the load; our own server takes it without one, as a shop on one machine does.
@@ -44,43 +45,34 @@ pub struct Session<'a> {
     pub notes: Notes,
     bare_http: Option<SocketAddr>,
     bare_grpc: Option<SocketAddr>,
+    /// Every bare server that was started.
+    bare: Vec<Bare>,
     pub rows: Vec<Row>,
     pub yardsticks: Vec<Yardstick>,
+    pub growth: Vec<GrowthStep>,
+    /// Of the sessions beside this one.
+    pub verdict: Verdict,
 }
-
-/// What a comparison found, round by round.
-#[derive(Default)]
-pub struct Rounds {
-    pub tally: Tally,
-    pub per_s: Vec<f64>,
-}
-
-impl Rounds {
-    pub fn add(&mut self, tally: &Tally) {
-        self.per_s.push(tally.per_s());
-        self.tally.merge(tally);
-    }
-
-    pub fn median_per_s(&self) -> f64 {
-        median(&self.per_s)
-    }
-}
-
-/// The load of a scenario, for so many seconds.
-type Run<'r, 'a> = &'r mut dyn FnMut(&mut Session<'a>, f64) -> Result<Tally>;
 
 impl<'a> Session<'a> {
-    pub fn open(options: &'a Options, children: Guard, progress: Progress) -> Result<Self> {
+    pub fn open(options: &'a Options, children: Children, progress: Progress) -> Result<Self> {
+        Self::open_with(options, children, progress, Vec::new())
+    }
+
+    fn open_with(
+        options: &'a Options,
+        children: Children,
+        progress: Progress,
+        environment: Vec<(String, String)>,
+    ) -> Result<Self> {
         let place = options.directory.clone().unwrap_or_else(std::env::temp_dir);
         let dir = tempfile::Builder::new().prefix("doos-bench-").tempdir_in(&place);
         let dir = dir.with_context(|| format!("no directory can be made in {}", place.display()))?;
-        // Declared after the directory, so that a failure ends them before it is removed.
-        let children = children;
         let (own, target, token) = match &options.target {
             Some(target) => (None, target.address, target.token.clone()),
             None => {
                 progress.say("starting a server of its own");
-                let doos = child::start_doos(&children.0, &options.program, dir.path())?;
+                let doos = child::start_doos(&children, &options.program, dir.path(), &environment)?;
                 let (address, token) = (doos.address, doos.token.clone());
                 (Some(doos), address, token)
             }
@@ -92,6 +84,7 @@ impl<'a> Session<'a> {
             children,
             progress,
             dir,
+            environment,
             target,
             token: own.is_none().then(|| token.clone()),
             own,
@@ -102,13 +95,58 @@ impl<'a> Session<'a> {
             notes: Notes::default(),
             bare_http: None,
             bare_grpc: None,
+            bare: Vec::new(),
             rows: Vec::new(),
             yardsticks: Vec::new(),
+            growth: Vec::new(),
+            verdict: Verdict::default(),
         };
         session.progress.say(&format!("filling the shop with {} products", options.products));
         let ids = (0..options.products).map(|_| session.new_product(PLENTY)).collect::<Result<_>>()?;
         session.products = Arc::new(Products::zipf(ids));
         Ok(session)
+    }
+
+    /// A server of another kind beside this one, with a shop and books of its own. None where the run loads a server
+    /// that is not its own.
+    pub fn beside(&self, environment: &[(&str, &str)]) -> Result<Option<Session<'a>>> {
+        if self.own.is_none() {
+            self.progress.say("left out: it needs a server of the run's own");
+            return Ok(None);
+        }
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self::open_with(self.options, self.children.clone(), self.progress, environment.collect()).map(Some)
+    }
+
+    /// Ends a session beside this one: its books are checked, and what it found is taken over.
+    pub fn take(&mut self, mut other: Session<'a>) -> Result<()> {
+        self.verdict.merge(other.check_books()?);
+        self.rows.append(&mut other.rows);
+        self.growth.append(&mut other.growth);
+        Ok(())
+    }
+
+    /// Kills the server and starts it again on its data; the times are those of a start after a crash.
+    pub fn restart(&mut self) -> Result<()> {
+        let own = self.own.take().context("a server of the run's own")?;
+        self.children.stop(own.pid);
+        let started = child::start_doos(&self.children, &self.options.program, self.dir.path(), &self.environment)?;
+        self.target = started.address;
+        self.api = Api::new(started.address, Some(&started.token));
+        self.own = Some(started);
+        Ok(())
+    }
+
+    /// What was promised, compared with what is there, here and in the sessions beside.
+    pub fn check_books(&mut self) -> Result<Verdict> {
+        self.progress.say(&format!("checking the books of {} orders", self.notes.acknowledged.len()));
+        self.settle()?;
+        let scope = if self.own.is_some() { Scope::Everything } else { Scope::Own };
+        let seen = integrity::read(&mut self.api, scope, &self.notes.acknowledged, &self.given)?;
+        let mut verdict = std::mem::take(&mut self.verdict);
+        verdict.merge(integrity::check(&self.notes, &seen));
+        self.progress.say(if verdict.holds() { "the books are right" } else { "the books are WRONG" });
+        Ok(verdict)
     }
 
     pub fn new_product(&mut self, units: i64) -> Result<u64> {
@@ -164,16 +202,36 @@ impl<'a> Session<'a> {
 
     /// Puts a load on, and keeps what it was promised.
     pub fn run<W: Work>(&mut self, load: &Load, make: impl Fn(usize) -> W + Sync) -> Result<Tally> {
-        let (tally, notes) = load.run(make)?;
+        let begun_ns = self.cpu_ns(load.target);
+        let (mut tally, notes) = load.run(make)?;
+        tally.server_cpu_ns = self.cpu_since(load.target, begun_ns);
         self.notes.merge(notes);
+        Ok(tally)
+    }
+
+    /// Puts a load on, then waits until nothing is left to do for it; that work is the server's time as well.
+    pub fn run_and_settle<W: Work>(&mut self, load: &Load, make: impl Fn(usize) -> W + Sync) -> Result<Tally> {
+        let begun_ns = self.cpu_ns(load.target);
+        let mut tally = self.run(load, make)?;
+        self.settle()?;
+        tally.server_cpu_ns = self.cpu_since(load.target, begun_ns);
         Ok(tally)
     }
 
     /// Places orders, then waits until nothing is left to do for them.
     pub fn place(&mut self, load: &Load, buyers: &Buyers) -> Result<Tally> {
-        let tally = self.run(load, |connection| Buyer::new(buyers.clone(), connection as u64))?;
-        self.settle()?;
-        Ok(tally)
+        self.run_and_settle(load, |connection| Buyer::new(buyers.clone(), connection as u64))
+    }
+
+    /// The processor time of a server so far, if it is a process of ours.
+    pub fn cpu_ns(&self, server: SocketAddr) -> Option<u64> {
+        let own = self.own.as_ref().filter(|own| own.address == server).map(|own| own.pid);
+        let bare = || self.bare.iter().find(|bare| bare.address == server).map(|bare| bare.pid);
+        report::cpu_ns_of(own.or_else(bare)?)
+    }
+
+    pub fn cpu_since(&self, server: SocketAddr, begun_ns: Option<u64>) -> Option<u64> {
+        Some(self.cpu_ns(server)?.saturating_sub(begun_ns?))
     }
 
     pub fn settle(&mut self) -> Result<f64> {
@@ -183,123 +241,45 @@ impl<'a> Session<'a> {
     /// The bare server for orders, started when it is first needed; none if yardsticks are not wanted.
     pub fn bare(&mut self) -> Result<Option<SocketAddr>> {
         if self.measures_yardsticks() && self.bare_http.is_none() {
-            self.bare_http = Some(child::start_yardstick(&self.children.0, &self.options.program, &["http"])?);
+            self.bare_http = Some(self.start_bare(&["http"])?);
         }
         Ok(self.bare_http)
     }
 
     /// A bare server that answers every read with these bytes.
-    pub fn bare_answering(&self, answer: &[u8]) -> Result<Option<SocketAddr>> {
+    pub fn bare_answering(&mut self, answer: &[u8]) -> Result<Option<SocketAddr>> {
         if !self.measures_yardsticks() {
             return Ok(None);
         }
         let file = self.dir.path().join("answer.json");
         std::fs::write(&file, answer)?;
         let file = file.to_str().context("the temporary directory has a strange name")?;
-        child::start_yardstick(&self.children.0, &self.options.program, &["http", "--answer", file]).map(Some)
+        self.start_bare(&["http", "--answer", file]).map(Some)
     }
 
     pub fn bare_grpc(&mut self) -> Result<Option<SocketAddr>> {
         if self.measures_yardsticks() && self.bare_grpc.is_none() {
-            let started = child::start_yardstick(&self.children.0, &self.options.program, &["grpc"]);
-            self.bare_grpc = Some(started?);
+            self.bare_grpc = Some(self.start_bare(&["grpc"])?);
         }
         Ok(self.bare_grpc)
+    }
+
+    fn start_bare(&mut self, arguments: &[&str]) -> Result<SocketAddr> {
+        let bare = child::start_yardstick(&self.children, &self.options.program, arguments)?;
+        self.bare.push(bare);
+        Ok(bare.address)
     }
 
     /// At a fixed rate both would do the same.
     pub fn measures_yardsticks(&self) -> bool {
         self.options.yardsticks && self.options.rate_per_s.is_none()
     }
-
-    /// Ours, theirs, ours, theirs …, each for the seconds of the run, after a warm-up of both.
-    pub fn compare(
-        &mut self,
-        name: &str,
-        ours: Run<'_, 'a>,
-        theirs: Option<Run<'_, 'a>>,
-    ) -> Result<(Rounds, Option<Rounds>)> {
-        let seconds = self.options.seconds as f64;
-        let mut theirs = theirs;
-        // With a count, a warm-up would be a whole run.
-        if self.options.count.is_none() && self.options.rate_per_s.is_none() {
-            self.progress.say(&format!("{name}: warming up"));
-            ours(self, WARM_UP_S)?;
-            if let Some(theirs) = theirs.as_deref_mut() {
-                theirs(self, WARM_UP_S)?;
-            }
-        }
-        let (mut found, mut bare) = (Rounds::default(), Rounds::default());
-        for round in 1..=self.options.rounds {
-            let clock = Clock::start();
-            found.add(&ours(self, seconds)?);
-            let mut words = format!("{name}: round {round} of {}, {:.0}/s", self.options.rounds, last(&found));
-            if let Some(theirs) = theirs.as_deref_mut() {
-                bare.add(&theirs(self, seconds)?);
-                words = format!("{words} next to {:.0}/s", last(&bare));
-            }
-            self.progress.say(&format!("{words} ({:.0} s)", clock.seconds()));
-        }
-        Ok((found, theirs.is_some().then_some(bare)))
-    }
-
-    /// Adds what a comparison found to the report.
-    pub fn report(
-        &mut self,
-        scenario: &'static str,
-        what: &str,
-        found: &Rounds,
-        against: Option<(&str, &Rounds)>,
-    ) -> &mut Row {
-        let mut numbers = found.tally.numbers();
-        numbers.per_s = found.median_per_s();
-        let against = against.map(|(name, theirs)| {
-            let ratios: Vec<f64> = found.per_s.iter().zip(&theirs.per_s).map(|(ours, theirs)| ours / theirs).collect();
-            Against {
-                name: name.to_owned(),
-                per_s: theirs.median_per_s(),
-                latency: theirs.tally.latency.percentiles(),
-                ratio: median(&ratios),
-                rounds_per_s: theirs.per_s.clone(),
-            }
-        });
-        let mut row = Row {
-            scenario,
-            what: what.to_owned(),
-            rounds_per_s: found.per_s.clone(),
-            numbers,
-            against,
-            goal: None,
-            remarks: Vec::new(),
-        };
-        row.remark_failures();
-        self.rows.push(row);
-        self.rows.last_mut().expect("it was pushed just now")
-    }
 }
 
-fn last(rounds: &Rounds) -> f64 {
-    rounds.per_s.last().copied().unwrap_or_default()
-}
-
-impl Row {
-    /// What a rate alone would hide.
-    fn remark_failures(&mut self) {
-        let numbers = &self.numbers;
-        if numbers.unsent > 0 {
-            self.remarks.push(format!("{} arrivals were never sent: the load had to end", numbers.unsent));
-        }
-        for (cause, times) in &numbers.causes {
-            self.remarks.push(format!("{times} calls failed: {cause}"));
-        }
-    }
-
-    /// The goal for the ratio, where there is one.
-    pub fn expect_ratio(&mut self, least: f64) {
-        self.goal = self.against.as_ref().map(|against| Goal::at_least(least, against.ratio));
-    }
-
-    pub fn expect_p99(&mut self, most_ms: f64) {
-        self.goal = self.numbers.latency.map(|latency| Goal::below_ms("p99", most_ms, latency.p99_ms));
+impl Drop for Session<'_> {
+    /// The directory is removed when nothing writes to it any more.
+    fn drop(&mut self) {
+        let own = self.own.as_ref().map(|own| own.pid);
+        own.into_iter().chain(self.bare.iter().map(|bare| bare.pid)).for_each(|pid| self.children.stop(pid));
     }
 }

@@ -17,6 +17,8 @@ mod exchange;
 mod extra;
 mod gateway;
 mod grpc;
+#[doc(hidden)]
+pub mod hot;
 mod json;
 mod limits;
 mod listen;

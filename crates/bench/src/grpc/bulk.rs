@@ -1,30 +1,35 @@
 //! One stream: sends orders as fast as they are taken, and matches the answers.
 
 use anyhow::{Context, Result};
-use doos_gateway::proto::order_v1::CreateOrdersRequest;
 use doos_gateway::proto::order_v1::create_orders_response::Outcome;
+use doos_gateway::proto::order_v1::{CreateOrdersRequest, CreateOrdersResponse};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
 
-use super::{Client, Shared, message_of};
+use super::{Client, Shared, is_shed, message_of};
 use crate::load::Tally;
 use crate::notes::{Acknowledged, Notes};
 
 /// Orders that lie ready to be sent.
 const READY_MAX: usize = 256;
+/// A stream that was not let in asks again.
+const COME_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// An order that was sent, and when.
 type Waiting = RefCell<HashMap<String, (Acknowledged, u64)>>;
 
 pub async fn drive(shared: &Shared, mut client: Client, seed: u64) -> Result<(Tally, Notes)> {
-    let (ready, stream) = mpsc::channel(READY_MAX);
     let waiting = Waiting::default();
-    let answers = client.create_orders(shared.request(ReceiverStream::new(stream)));
+    let mut tally = Tally::default();
+    let Some((ready, mut answers)) = open(shared, &mut client, &mut tally).await? else {
+        return Ok((tally, Notes::default()));
+    };
     let receive = async {
-        let mut answers = answers.await.context("the stream was refused")?.into_inner();
-        let (mut tally, mut notes) = (Tally::default(), Notes::default());
+        let mut notes = Notes::default();
         loop {
             let answer = match answers.message().await {
                 Ok(Some(answer)) => answer,
@@ -72,4 +77,23 @@ pub async fn drive(shared: &Shared, mut client: Client, seed: u64) -> Result<(Ta
     };
     let (received, ()) = tokio::join!(receive, send);
     received
+}
+
+type Opened = (mpsc::Sender<CreateOrdersRequest>, Streaming<CreateOrdersResponse>);
+
+/// Opens the stream; told to come later, it comes later. None if the time of the load is over before it is let in.
+async fn open(shared: &Shared, client: &mut Client, tally: &mut Tally) -> Result<Option<Opened>> {
+    while shared.is_in_time() {
+        let (ready, stream) = mpsc::channel(READY_MAX);
+        let sent_ns = shared.clock.now_ns();
+        match client.create_orders(shared.request(ReceiverStream::new(stream))).await {
+            Ok(answers) => return Ok(Some((ready, answers.into_inner()))),
+            Err(status) if is_shed(status.code()) && status.metadata().contains_key("problem-code") => {
+                tally.shed(shared.clock.now_ns() - sent_ns, status.metadata().contains_key("retry-after"));
+                tokio::time::sleep(COME_AGAIN_AFTER).await;
+            }
+            Err(status) => return Err(status).context("the stream was refused"),
+        }
+    }
+    Ok(None)
 }

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tonic::Code;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 
@@ -102,8 +103,11 @@ impl Calls {
 impl Shared {
     /// Whether one more order may be sent.
     fn is_open(&self) -> bool {
-        let in_time = self.clock.seconds() < self.calls.seconds;
-        in_time && self.taken.fetch_add(1, Ordering::Relaxed) < self.calls.count_max.unwrap_or(u64::MAX)
+        self.is_in_time() && self.taken.fetch_add(1, Ordering::Relaxed) < self.calls.count_max.unwrap_or(u64::MAX)
+    }
+
+    fn is_in_time(&self) -> bool {
+        self.clock.seconds() < self.calls.seconds
     }
 
     fn next_order(&self, random: &mut fastrand::Rng) -> Acknowledged {
@@ -125,6 +129,11 @@ impl Shared {
             notes.acknowledged.push(order);
         }
     }
+}
+
+/// Told to come later.
+fn is_shed(code: Code) -> bool {
+    matches!(code, Code::Unavailable | Code::ResourceExhausted)
 }
 
 fn message_of(order: Acknowledged) -> CreateOrderRequest {

@@ -1,8 +1,6 @@
 //! One caller: places one order after the other, each with a call of its own.
 
-use tonic::Code;
-
-use super::{CALL_DEADLINE, Client, Shared, message_of};
+use super::{CALL_DEADLINE, Client, Shared, is_shed, message_of};
 use crate::load::Tally;
 use crate::notes::Notes;
 
@@ -44,8 +42,4 @@ pub async fn drive(shared: &Shared, mut client: Client, seed: u64) -> (Tally, No
         }
     }
     (tally, notes)
-}
-
-fn is_shed(code: Code) -> bool {
-    matches!(code, Code::Unavailable | Code::ResourceExhausted)
 }

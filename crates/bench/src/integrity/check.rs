@@ -19,6 +19,14 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    pub fn merge(&mut self, other: Self) {
+        self.acknowledged += other.acknowledged;
+        self.unanswered += other.unanswered;
+        self.orders_seen += other.orders_seen;
+        self.sold += other.sold;
+        self.faults.merge(other.faults);
+    }
+
     pub fn holds(&self) -> bool {
         self.faults.found == 0
     }
@@ -91,7 +99,7 @@ fn nothing_else(notes: &Notes, orders: &[SeenOrder], faults: &mut Faults) {
 /// Every product's numbers balance, and it sold what its orders say. Returns all that was sold.
 fn nothing_oversold(seen: &Seen, faults: &mut Faults) -> u64 {
     let mut ordered: HashMap<u64, u64> = HashMap::new();
-    for order in seen.orders.iter().filter(|order| order.status != "cancelled") {
+    for order in seen.orders.iter().filter(|order| !order.is_cancelled) {
         *ordered.entry(order.product_id).or_default() += order.quantity;
     }
     let mut sold = 0;
@@ -125,7 +133,7 @@ mod tests {
 
     fn order(order_id: u64) -> SeenOrder {
         let Acknowledged { user_id, product_id, .. } = promise(order_id);
-        SeenOrder { order_id, user_id, product_id, quantity: 1, status: "confirmed".to_owned() }
+        SeenOrder { order_id, user_id, product_id, quantity: 1, is_cancelled: false }
     }
 
     fn stock(free: i64, sold: i64) -> Stock {
@@ -203,7 +211,7 @@ mod tests {
     #[test]
     fn a_cancelled_order_sells_nothing() {
         let (notes, mut seen) = sound();
-        seen.orders[0].status = "cancelled".to_owned();
+        seen.orders[0].is_cancelled = true;
         assert!(!check(&notes, &seen).holds());
         seen.stock = vec![stock(8, 2)];
         assert!(check(&notes, &seen).holds());

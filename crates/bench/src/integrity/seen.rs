@@ -21,7 +21,7 @@ pub struct SeenOrder {
     pub user_id: u64,
     pub product_id: u64,
     pub quantity: u64,
-    pub status: String,
+    pub is_cancelled: bool,
 }
 
 /// A product's numbers of one instant, and what the run has given to it.
@@ -137,7 +137,7 @@ impl Shown {
             user_id: self.user_id.parse()?,
             product_id: self.items[0].product_id.parse()?,
             quantity: self.items[0].quantity,
-            status: self.status,
+            is_cancelled: self.status == "cancelled",
         })
     }
 }

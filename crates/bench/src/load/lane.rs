@@ -109,6 +109,7 @@ async fn drive<W: Work>(
         let (latency_ns, service_ns) = (now_ns - intended_ns.min(sent_ns), now_ns - sent_ns);
         match outcome {
             Ok(Outcome::Done) => tally.done(latency_ns, service_ns),
+            Ok(Outcome::OnTheWay) => {}
             Ok(Outcome::Shed { with_retry_after }) => tally.shed(service_ns, with_retry_after),
             Ok(Outcome::Failed(name)) => tally.failed(name),
             Err(refusal @ Refusal::NotSent(_)) => tally.failed(refusal.to_string()),

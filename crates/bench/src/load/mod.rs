@@ -43,6 +43,8 @@ pub trait Work: Send {
 pub enum Outcome {
     /// Answered as the scenario wants it.
     Done,
+    /// Answered as it should be, as a step to what is counted.
+    OnTheWay,
     /// Told to come later (429, 503), and whether it was told when.
     Shed { with_retry_after: bool },
     /// Anything else: the name it is counted under.

@@ -1,4 +1,4 @@
-//! What came of a load's requests. Every request sent is in exactly one of: done, shed, failed, unknown.
+//! What came of a load's requests. Every request that counts is in exactly one of: done, shed, failed, unknown.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub struct Tally {
     /// Arrivals that were never sent, because the load had to end.
     pub unsent: u64,
     pub elapsed_ns: u64,
+    /// Processor time of the server, where it is a process of the run's own.
+    pub server_cpu_ns: Option<u64>,
     pub causes: BTreeMap<String, u64>,
 }
 
@@ -36,6 +38,9 @@ pub struct Numbers {
     pub failed: u64,
     pub unknown: u64,
     pub unsent: u64,
+    /// Processor time of the server for each request that it answered, whatever it did for it later included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_us: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Percentiles>,
     /// From the sending; differs from the latency in open loops only.
@@ -83,6 +88,10 @@ impl Tally {
         self.unknown += other.unknown;
         self.unsent += other.unsent;
         self.elapsed_ns = self.elapsed_ns.max(other.elapsed_ns);
+        self.server_cpu_ns = match (self.server_cpu_ns, other.server_cpu_ns) {
+            (Some(one), Some(two)) => Some(one + two),
+            (one, two) => one.or(two),
+        };
         other.causes.iter().for_each(|(cause, times)| self.add_cause(cause.clone(), *times));
     }
 
@@ -92,7 +101,10 @@ impl Tally {
     }
 
     pub fn numbers(&self) -> Numbers {
+        let answered = self.latency.count() + self.refusal.count() + self.failed;
+        let server_us = self.server_cpu_ns.map(|cpu_ns| cpu_ns as f64 / 1_000.0 / answered.max(1) as f64);
         Numbers {
+            server_us,
             done: self.latency.count(),
             seconds: self.elapsed_ns as f64 / 1e9,
             per_s: self.per_s(),

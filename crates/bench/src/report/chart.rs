@@ -51,7 +51,7 @@ fn pair(svg: &mut String, top: u32, row: &Row) {
     }
 }
 
-fn text(svg: &mut String, x: u32, y: u32, colour: &str, words: &str) {
+pub fn text(svg: &mut String, x: u32, y: u32, colour: &str, words: &str) {
     let words = words.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     writeln!(svg, "<text x=\"{x}\" y=\"{y}\" fill=\"{colour}\">{words}</text>").expect("a string takes everything");
 }

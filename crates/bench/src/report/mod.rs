@@ -3,7 +3,9 @@
 //! What holds: every number was measured in this run; what was not measured is absent, not zero. A goal that was missed
 //! is shown as missed.
 
+mod capacity;
 mod chart;
+mod growth;
 mod machine;
 mod markdown;
 mod table;
@@ -14,8 +16,10 @@ use crate::integrity::Verdict;
 use crate::latency::Percentiles;
 use crate::load::Numbers;
 
+pub use capacity::markdown as capacity;
 pub use chart::chart;
-pub use machine::{Machine, Memory, memory_of};
+pub use growth::chart as growth_chart;
+pub use machine::{Machine, Memory, cpu_ns_of, memory_of};
 pub use markdown::markdown;
 pub use table::table;
 
@@ -30,6 +34,8 @@ pub struct Report {
     pub seconds: f64,
     pub rows: Vec<Row>,
     pub yardsticks: Vec<Yardstick>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub growth: Vec<GrowthStep>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
     pub integrity: Verdict,
@@ -68,14 +74,46 @@ pub struct Goal {
     pub met: bool,
 }
 
+/// The store at one size.
+#[derive(Clone, Debug, Serialize)]
+pub struct GrowthStep {
+    /// In the store before anything of this step was measured.
+    pub orders: u64,
+    /// By bulk streams; none if the store was that full already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filled_per_s: Option<f64>,
+    pub placed_per_s: f64,
+    pub place_p99_ms: Option<f64>,
+    pub list_p99_ms: Option<f64>,
+    pub user_p99_ms: Option<f64>,
+    pub search_p99_ms: Option<f64>,
+    /// After a kill.
+    pub start_ms: f64,
+    /// After that start.
+    pub memory_mb: Option<u64>,
+    pub disk_mb: u64,
+}
+
 /// Something measured for itself.
 #[derive(Debug, Serialize)]
 pub struct Yardstick {
+    pub kind: YardstickKind,
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_s: Option<f64>,
+    /// What one order takes of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Percentiles>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum YardstickKind {
+    RawJournal,
+    RawSqlite,
+    DiskSync,
 }
 
 impl Goal {

@@ -2,8 +2,20 @@
 
 use super::{Report, Row, milliseconds, rate};
 
-const HEAD: [&str; 11] =
-    ["measured", "per s", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "shed", "yardstick", "per s", "ratio", "goal"];
+const HEAD: [&str; 12] = [
+    "measured",
+    "per s",
+    "server us",
+    "p50 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "max ms",
+    "shed",
+    "yardstick",
+    "per s",
+    "ratio",
+    "goal",
+];
 
 pub fn table(report: &Report) -> String {
     let mut rows = vec![HEAD.map(str::to_owned)];
@@ -15,13 +27,16 @@ pub fn table(report: &Report) -> String {
     for (number, row) in rows.iter().enumerate() {
         let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
             // Words to the left, numbers to the right.
-            if matches!(column, 0 | 7 | 10) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            if matches!(column, 0 | 8 | 11) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
         });
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
         if let Some(row) = number.checked_sub(1).map(|index| &report.rows[index]) {
             row.remarks.iter().for_each(|remark| text.push_str(&format!("  {remark}\n")));
         }
+    }
+    if !report.growth.is_empty() {
+        text.push_str(&format!("\n{}", super::growth::markdown(&report.growth)));
     }
     if !report.yardsticks.is_empty() {
         text.push('\n');
@@ -47,27 +62,37 @@ pub fn heading(report: &Report) -> Vec<String> {
     lines
 }
 
-fn cells(row: &Row) -> [String; 11] {
+fn cells(row: &Row) -> [String; 12] {
     let numbers = &row.numbers;
     let latency = |part: fn(&crate::latency::Percentiles) -> f64| {
         numbers.latency.as_ref().map_or_else(String::new, |latency| milliseconds(part(latency)))
     };
-    let (name, per_s, ratio) = row.against.as_ref().map_or_else(Default::default, |against| {
+    let (name, their_per_s, ratio) = row.against.as_ref().map_or_else(Default::default, |against| {
         (against.name.clone(), rate(against.per_s), format!("{:.2}", against.ratio))
     });
     [
         row.what.clone(),
-        rate(numbers.per_s),
+        per_s(row),
+        server_us(row),
         latency(|latency| latency.p50_ms),
         latency(|latency| latency.p99_ms),
         latency(|latency| latency.p999_ms),
         latency(|latency| latency.max_ms),
         if numbers.shed > 0 { numbers.shed.to_string() } else { String::new() },
         name,
-        per_s,
+        their_per_s,
         ratio,
         goal(row),
     ]
+}
+
+/// Nothing where no rate was measured.
+pub fn per_s(row: &Row) -> String {
+    if row.numbers.per_s > 0.0 { rate(row.numbers.per_s) } else { String::new() }
+}
+
+pub fn server_us(row: &Row) -> String {
+    row.numbers.server_us.map_or_else(String::new, |server_us| format!("{server_us:.1}"))
 }
 
 pub fn goal(row: &Row) -> String {

@@ -1,9 +1,10 @@
 //! Reading and placing as fast as they are answered, next to bare axum doing the same without a shop behind it.
 
-use anyhow::{Context, Result, ensure};
-use std::net::{SocketAddr, TcpStream};
+use anyhow::{Result, ensure};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::connections::Idle;
 use super::raw;
 use crate::api::Api;
 use crate::load::{Load, Pace, Tally};
@@ -14,29 +15,56 @@ use crate::work::{Both, Buyer, Buyers, Expected, Reader, requests};
 const READ_ORDERS: u64 = 10_000;
 
 pub fn read(session: &mut Session<'_>) -> Result<()> {
-    let (orders, answer) = orders_to_read(session)?;
-    let idle = open_idle(session)?;
-    let target = session.target;
-    let ours = requests(&orders, &session.headers());
-    let bare = session.bare_answering(&answer)?;
-    let mut read = |session: &mut Session<'_>, seconds| read_from(session, target, &ours, seconds);
-    let theirs = bare.map(|bare| (bare, requests(&orders, &crate::api::headers(bare, None))));
-    let mut read_bare = theirs.map(|(bare, theirs)| {
-        move |session: &mut Session<'_>, seconds: f64| read_from(session, bare, &theirs, seconds)
-    });
-    let (found, bare) = session.compare("read", &mut read, read_bare.as_mut().map(|run| run as _))?;
-    drop(idle);
-    let words = match session.options.idle {
+    let connections = session.options.connections as usize;
+    let idle = session.options.idle as usize;
+    let what = match idle {
         0 => "read an order".to_owned(),
         idle => format!("read an order, {idle} idle connections beside"),
     };
-    let row = session.report("read", &words, &found, bare.as_ref().map(|bare| ("bare axum GET", bare)));
-    row.expect_ratio(0.8);
+    read_with(session, Reading { scenario: "read", what, connections, idle, ratio_least: 0.8 })
+}
+
+/// A comparison of reading.
+pub struct Reading {
+    pub scenario: &'static str,
+    pub what: String,
+    pub connections: usize,
+    /// Further connections to the measured server alone, so that the bare one is not held up by them.
+    pub idle: usize,
+    pub ratio_least: f64,
+}
+
+pub fn read_with(session: &mut Session<'_>, reading: Reading) -> Result<()> {
+    let (orders, answer) = orders_to_read(session)?;
+    let target = session.target;
+    let ours = requests(&orders, &session.headers());
+    let bare = session.bare_answering(&answer)?;
+    let (connections, idle) = (reading.connections, reading.idle);
+    let mut read = |session: &mut Session<'_>, seconds| {
+        // Anew in each round: a server closes what is idle for long.
+        let idle = Idle::open(target, idle)?;
+        let tally = read_from(session, target, &ours, connections, seconds)?;
+        idle.expect_open()?;
+        Ok(tally)
+    };
+    let theirs = bare.map(|bare| (bare, requests(&orders, &crate::api::headers(bare, None))));
+    let mut read_bare = theirs.map(|(bare, theirs)| {
+        move |session: &mut Session<'_>, seconds: f64| read_from(session, bare, &theirs, connections, seconds)
+    });
+    let (found, bare) = session.compare(reading.scenario, &mut read, read_bare.as_mut().map(|run| run as _))?;
+    let against = bare.as_ref().map(|bare| ("bare axum GET", bare));
+    session.report(reading.scenario, &reading.what, &found, against).expect_ratio(reading.ratio_least);
     Ok(())
 }
 
-fn read_from(session: &mut Session<'_>, target: SocketAddr, what: &Arc<Vec<Vec<u8>>>, seconds: f64) -> Result<Tally> {
-    let load = session.load(target, seconds);
+fn read_from(
+    session: &mut Session<'_>,
+    target: SocketAddr,
+    what: &Arc<Vec<Vec<u8>>>,
+    connections: usize,
+    seconds: f64,
+) -> Result<Tally> {
+    let load = Load { connections, ..session.load(target, seconds) };
     session.run(&load, |connection| Reader::new(Arc::clone(what), connection as u64))
 }
 
@@ -52,11 +80,6 @@ fn orders_to_read(session: &mut Session<'_>) -> Result<(Vec<u64>, Vec<u8>)> {
     let reply = Api::new(session.target, session.token()).call("GET", &format!("/v1/orders/{}", placed[0]), None)?;
     ensure!(reply.status == 200, "order {} answered {}", placed[0], reply.status);
     Ok((placed, reply.body))
-}
-
-fn open_idle(session: &Session<'_>) -> Result<Vec<TcpStream>> {
-    let open = |_| TcpStream::connect(session.target).context("an idle connection could not be opened");
-    (0..session.options.idle).map(open).collect()
 }
 
 pub fn place(session: &mut Session<'_>) -> Result<()> {

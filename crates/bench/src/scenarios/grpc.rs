@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use crate::grpc::Calls;
 use crate::report::Goal;
-use crate::session::{Rounds, Session};
+use crate::rounds::Rounds;
+use crate::session::Session;
 
 const BULK_ORDERS: u64 = 200_000;
 const STREAMS: usize = 16;

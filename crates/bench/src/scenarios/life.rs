@@ -10,10 +10,11 @@ use crate::api::Api;
 use crate::backlog::Backlog;
 use crate::clock::Clock;
 use crate::latency::Latencies;
-use crate::load::{Load, Pace, Tally, Valve};
+use crate::load::{Load, Pace, Tally, Valve, Work};
 use crate::report::{Goal, Row};
+use crate::rounds::Rounds;
 use crate::sampler::Sampler;
-use crate::session::{Rounds, Session};
+use crate::session::Session;
 use crate::work::{Buyer, Buyers, Expected};
 
 /// Orders that may be under way; beyond it nothing is placed until they are fewer.
@@ -34,35 +35,64 @@ fn sustained(session: &mut Session<'_>) -> Result<f64> {
     let buyers = session.buyers(&session.products, Expected::Sold);
     let seconds = session.options.long_seconds as f64;
     session.progress.say(&format!("life: {seconds:.0} s with a flat backlog"));
-    let valve = Valve::default();
-    let load = Load { pace: Pace::Gated(valve.clone()), ..session.load(session.target, seconds) };
-    let clock = Clock::start();
-    let over = AtomicBool::new(false);
-    let mut deepest = Backlog::default();
-    let mut api = Api::new(session.target, session.token());
-    let mut tally = std::thread::scope(|scope| {
-        let watching = scope.spawn(|| keep_flat(&mut api, &valve, &over));
-        let tally = session.run(&load, |connection| Buyer::new(buyers.clone(), connection as u64));
-        over.store(true, Ordering::Relaxed);
-        deepest = watching.join().expect("the watcher does not panic")?;
-        tally
-    })?;
-    let drained_s = session.settle()?;
-    tally.elapsed_ns = clock.now_ns();
+    let run = flat(session, seconds, |connection| Buyer::new(buyers.clone(), connection as u64), Session::settle)?;
     let mut found = Rounds::default();
-    found.add(&tally);
-    let mut bare = Rounds::default();
-    if let Some(address) = session.bare()? {
-        bare.add(&place_on_bare(address)(session, session.options.seconds as f64)?);
-    }
-    let against = (!bare.per_s.is_empty()).then_some(("bare axum POST", &bare));
+    found.add(&run.tally);
+    let bare = bare_rate(session)?;
+    let against = bare.as_ref().map(|bare| ("bare axum POST", bare));
     let row = session.report("life", "place until confirmed, sustained", &found, against);
     row.expect_ratio(0.25);
-    row.remarks.push(format!(
-        "{:.0} messages behind at most, level {drained_s:.1} s after the last call; latency is the placing's",
-        deepest.messages
-    ));
+    row.remarks.push(run.remark());
     Ok(found.median_per_s())
+}
+
+/// Bare axum next to a long run, which has one round only.
+pub fn bare_rate(session: &mut Session<'_>) -> Result<Option<Rounds>> {
+    let Some(address) = session.bare()? else { return Ok(None) };
+    let mut bare = Rounds::default();
+    bare.add(&place_on_bare(address)(session, session.options.seconds as f64)?);
+    Ok(Some(bare))
+}
+
+/// A load with a flat backlog, and how it ended.
+pub struct Flat {
+    pub tally: Tally,
+    deepest: Backlog,
+    drained_s: f64,
+}
+
+impl Flat {
+    pub fn remark(&self) -> String {
+        format!(
+            "{:.0} messages behind at most, level {:.1} s after the last call; latency is the call's",
+            self.deepest.messages, self.drained_s
+        )
+    }
+}
+
+/// A load that waits while too much is under way. Its time ends when `drain` says that everything is done.
+pub fn flat<'a, W: Work>(
+    session: &mut Session<'a>,
+    seconds: f64,
+    make: impl Fn(usize) -> W + Sync,
+    drain: impl Fn(&mut Session<'a>) -> Result<f64>,
+) -> Result<Flat> {
+    let valve = Valve::default();
+    let load = Load { pace: Pace::Gated(valve.clone()), ..session.load(session.target, seconds) };
+    let (clock, begun_ns) = (Clock::start(), session.cpu_ns(session.target));
+    let over = AtomicBool::new(false);
+    let mut api = Api::new(session.target, session.token());
+    let (mut tally, deepest) = std::thread::scope(|scope| -> Result<_> {
+        let watching = scope.spawn(|| keep_flat(&mut api, &valve, &over));
+        let tally = session.run(&load, make);
+        over.store(true, Ordering::Relaxed);
+        let deepest = watching.join().expect("the watcher does not panic")?;
+        Ok((tally?, deepest))
+    })?;
+    let drained_s = drain(session)?;
+    tally.elapsed_ns = clock.now_ns();
+    tally.server_cpu_ns = session.cpu_since(session.target, begun_ns);
+    Ok(Flat { tally, deepest, drained_s })
 }
 
 /// Shuts the valve while too much is under way; tells how deep the backlog was at most.

@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use crate::load::{Load, Pace};
 use crate::report::{Goal, Row};
-use crate::session::{Rounds, Session};
+use crate::rounds::Rounds;
+use crate::session::Session;
 use crate::work::{Buyer, Expected};
 
 const TIMES: f64 = 3.0;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::report::{Yardstick, median};
+use crate::report::{Yardstick, YardstickKind, median};
 use crate::session::Session;
 use crate::yardstick::{self, journal_orders_per_s, sqlite_orders_per_s, sync_latency};
 
@@ -29,11 +29,20 @@ pub fn stores(session: &mut Session<'_>) -> Result<()> {
         syncs.merge(&sync_latency(&dir, SECONDS)?);
     }
     let bytes: usize = units.iter().flatten().map(Vec::len).sum();
-    let yardstick = |name: String, per_s: &[f64]| Yardstick { name, per_s: Some(median(per_s)), latency: None };
-    let what = format!("orders of {} bytes, {group_len} a group", bytes / units.len());
-    session.yardsticks.push(yardstick(format!("raw journal, {what}, synced"), &journal));
-    session.yardsticks.push(yardstick(format!("raw SQLite, {what}, synced"), &sqlite));
-    let latency = syncs.percentiles();
-    session.yardsticks.push(Yardstick { name: "sync of one changed page".to_owned(), per_s: None, latency });
+    let order_bytes = (bytes / units.len()) as u64;
+    let what = format!("orders of {order_bytes} bytes, {group_len} a group, synced");
+    for (kind, store, per_s) in
+        [(YardstickKind::RawJournal, "journal", &journal), (YardstickKind::RawSqlite, "SQLite", &sqlite)]
+    {
+        let (name, per_s) = (format!("raw {store}, {what}"), Some(median(per_s)));
+        session.yardsticks.push(Yardstick { kind, name, per_s, order_bytes: Some(order_bytes), latency: None });
+    }
+    session.yardsticks.push(Yardstick {
+        kind: YardstickKind::DiskSync,
+        name: "sync of one changed page".to_owned(),
+        per_s: None,
+        order_bytes: None,
+        latency: syncs.percentiles(),
+    });
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::full::place_on_bare;
 use crate::load::{Load, Pace};
-use crate::session::{Rounds, Session};
+use crate::rounds::Rounds;
+use crate::session::Session;
 use crate::work::{Expected, Products};
 
 const FLASH_UNITS: i64 = 1_000;

@@ -6,14 +6,16 @@
 //! What must never happen: an answer believed without a look at it, or a promise that is not noted.
 
 mod both;
+mod payer;
 mod place;
 mod products;
 mod read;
 
 pub use both::Both;
+pub use payer::Payer;
 pub use place::{Buyer, Buyers, Expected};
 pub use products::Products;
-pub use read::{Reader, requests};
+pub use read::{Reader, requests, requests_of};
 
 use crate::http::Answer;
 use crate::load::Outcome;

@@ -158,20 +158,23 @@ impl Work for Buyer {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    fn buyer(expected: Expected, repeats_per_mille: Option<u32>) -> Buyer {
-        let buyers = Buyers {
+    pub fn buyers(expected: Expected) -> Buyers {
+        Buyers {
             products: Arc::new(Products::one(7)),
             last_user: Arc::default(),
             expected,
             headers: "Host: h\r\n".to_owned(),
-            repeats_per_mille,
+            repeats_per_mille: None,
             notes_orders: true,
             sampler: None,
-        };
-        Buyer::new(buyers, 1)
+        }
+    }
+
+    fn buyer(expected: Expected, repeats_per_mille: Option<u32>) -> Buyer {
+        Buyer::new(Buyers { repeats_per_mille, ..buyers(expected) }, 1)
     }
 
     fn prepared(buyer: &mut Buyer) -> String {

@@ -1,6 +1,5 @@
 //! Reads orders, one after the other, out of a fixed set.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use super::refused;
@@ -10,12 +9,12 @@ use crate::notes::Notes;
 
 /// The requests that read these orders, each as the bytes to send.
 pub fn requests(orders: &[u64], headers: &str) -> Arc<Vec<Vec<u8>>> {
-    let requests = orders.iter().map(|order| {
-        let mut text = String::new();
-        write!(text, "GET /v1/orders/{order} HTTP/1.1\r\n{headers}\r\n").expect("a string takes everything");
-        text.into_bytes()
-    });
-    Arc::new(requests.collect())
+    requests_of(orders.iter().map(|order| format!("/v1/orders/{order}")), headers)
+}
+
+/// The requests that read these paths.
+pub fn requests_of(paths: impl Iterator<Item = String>, headers: &str) -> Arc<Vec<Vec<u8>>> {
+    Arc::new(paths.map(|path| format!("GET {path} HTTP/1.1\r\n{headers}\r\n").into_bytes()).collect())
 }
 
 pub struct Reader {

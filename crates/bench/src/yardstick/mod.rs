@@ -2,13 +2,14 @@
 //!
 //! Bare servers (`http`, `grpc`) say what the protocol alone costs; they run as processes of their own, as the measured
 //! server does. `journal`, `sqlite` and `disk` say what storing the same records with the same durability costs without
-//! anything in front of it.
+//! anything in front of it. `ids` is no yardstick but a part of ours, measured as they are.
 //!
 //! What must never happen: a yardstick that does more than it says, or a listener off loopback.
 
 mod disk;
 mod grpc;
 mod http;
+mod ids;
 mod journal;
 mod records;
 mod sqlite;
@@ -16,6 +17,7 @@ mod sqlite;
 pub use disk::sync_latency;
 pub use grpc::serve as serve_grpc;
 pub use http::serve as serve_http;
+pub use ids::{IdLoad, ids_per_s};
 pub use journal::orders_per_s as journal_orders_per_s;
 pub use records::placed;
 pub use sqlite::orders_per_s as sqlite_orders_per_s;

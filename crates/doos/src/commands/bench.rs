@@ -22,16 +22,17 @@ use crate::say;
     Closed loop: each connection sends its next request when it has its answer. With --rate the arrivals are fixed in \
     advance and latencies count from the moment at which a request should have been sent, so that a stall counts for \
     everybody it made wait; yardsticks are then left out.\n\n\
-    A server is started for the run, on a temporary directory and a free port of loopback, and its books are checked \
-    afterwards: every acknowledged order is there, none twice, nothing oversold, the audit balances. A wrong book ends \
-    with exit code 1.\n\n\
+    A server is started for the run, on a temporary directory (below --data-dir, if it is given: its disk is the one \
+    that is measured) and a free port of loopback, and its books are checked afterwards: every acknowledged order is \
+    there, none twice, nothing oversold, the audit balances. A wrong book ends with exit code 1.\n\n\
     Examples:\n  doos bench                             everything, about nine minutes\n  \
     doos bench place hot --seconds 10      two scenarios\n  \
     doos bench place --rate 5000           at 5,000 arrivals a second\n  \
+    doos bench growth --orders 1000000     what more orders in the store cost\n  \
     doos bench read --url http://127.0.0.1:8080 --token \"$(doos token --operator bench)\""
 )]
 pub struct Bench {
-    /// What to measure; everything by default
+    /// What to measure, in this order; everything by default
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<Named>,
     #[command(subcommand)]
@@ -43,7 +44,7 @@ pub struct Bench {
     #[arg(long, requires = "url", env = "DOOS_BENCH_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// Connections of the load, or calls at once over gRPC
-    #[arg(long, default_value = "64", value_parser = within(bounds::CONNECTIONS))]
+    #[arg(long, default_value_t = Options::default().connections, value_parser = within(bounds::CONNECTIONS))]
     connections: u64,
     /// Further connections that are open while orders are read and do nothing
     #[arg(long, default_value = "0", value_parser = within(bounds::IDLE))]
@@ -52,10 +53,10 @@ pub struct Bench {
     #[arg(long, value_parser = within(bounds::THREADS))]
     threads: Option<u64>,
     /// How long each round puts its load on
-    #[arg(long, visible_alias = "duration", default_value = "5", value_parser = within(bounds::SECONDS))]
+    #[arg(long, visible_alias = "duration", default_value_t = Options::default().seconds, value_parser = within(bounds::SECONDS))]
     seconds: u64,
-    /// How long `life` keeps its load up, and `overload` its flood
-    #[arg(long, default_value = "30", value_parser = within(bounds::SECONDS))]
+    /// How long `life` and `delivered` keep their load up, and `overload` its flood
+    #[arg(long, default_value_t = Options::default().long_seconds, value_parser = within(bounds::SECONDS))]
     long_seconds: u64,
     /// End a round after so many requests, if its seconds are not over before
     #[arg(long, value_parser = within(bounds::COUNT))]
@@ -64,18 +65,21 @@ pub struct Bench {
     #[arg(long, value_parser = within(bounds::RATE))]
     rate: Option<u64>,
     /// Rounds of each comparison
-    #[arg(long, default_value = "3", value_parser = within(bounds::ROUNDS))]
+    #[arg(long, default_value_t = Options::default().rounds, value_parser = within(bounds::ROUNDS))]
     rounds: u64,
     /// Products that orders are spread over
-    #[arg(long, default_value = "64", value_parser = within(bounds::PRODUCTS))]
+    #[arg(long, default_value_t = Options::default().products, value_parser = within(bounds::PRODUCTS))]
     products: u64,
+    /// How many orders `growth` lets the store grow to
+    #[arg(long, default_value_t = Options::default().orders, value_parser = within(bounds::ORDERS))]
+    orders: u64,
     /// Measure this system alone
     #[arg(long)]
     no_yardsticks: bool,
     /// Write the result as JSON into this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write bench.json, bench.md and the chart bench.svg into this directory
+    /// Write bench.json, bench.md and the charts into this directory
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
 }
@@ -165,7 +169,6 @@ fn options(global: &Global, bench: Bench) -> Result<Options> {
     } else {
         bench.scenarios.into_iter().map(|Named(scenario)| scenario).collect()
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     if let Some(dir) = &global.data_dir {
         std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     }
@@ -176,13 +179,14 @@ fn options(global: &Global, bench: Bench) -> Result<Options> {
         target,
         connections: bench.connections,
         idle: bench.idle,
-        threads: bench.threads.unwrap_or_else(|| cores.min(4)),
+        threads: bench.threads.unwrap_or_else(|| Options::default().threads),
         seconds: bench.seconds,
         long_seconds: bench.long_seconds,
         count: bench.count,
         rate_per_s: bench.rate,
         rounds: bench.rounds,
         products: bench.products,
+        orders: bench.orders,
         yardsticks: !bench.no_yardsticks,
         command: typed(),
     })

@@ -4,7 +4,7 @@ mod place;
 mod read;
 mod steer;
 
-pub use place::place;
+pub use place::{place, reads};
 pub use read::{history, list, list_for, read, read_for, statuses};
 pub use steer::steer;
 

@@ -5,7 +5,7 @@ use axum::extract::State as FromState;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Response, StatusCode};
 use doos_app::order::{PlaceOrder, Placed};
-use doos_app::{App, Principal};
+use doos_app::{Options as Limits, Principal};
 use doos_domain::ids::ProductId;
 use doos_domain::pricing::WantedLine;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub async fn place(
     Traceparent(trace): Traceparent,
     payload: Payload,
 ) -> Result<Response<Body>> {
-    let wanted = read(&payload.body, &state.app)?;
+    let wanted = read(&payload.body, &state.app.options)?;
     let call = prepare(&state, &principal, wanted, &payload, trace).await?;
     let app = Arc::clone(&state.app);
     match state.finish(async move { app.place(call).await }).await? {
@@ -69,11 +69,17 @@ async fn prepare(
     })
 }
 
-fn read(body: &[u8], app: &App) -> Result<Wanted> {
+/// Whether a body is an order's; for counting what reading it costs.
+pub fn reads(body: &[u8]) -> bool {
+    read(body, &Limits::default()).is_ok()
+}
+
+fn read(body: &[u8], limits: &Limits) -> Result<Wanted> {
     let mut faults = Faults::default();
     let mut object = json::parse(body, &mut faults)?;
     let user = object.take("user_id").and_then(|value| user(&value, &mut faults));
-    let lines = object.require("items", &mut faults).map(|items| lines(&items, app, &mut faults)).unwrap_or_default();
+    let lines =
+        object.require("items", &mut faults).map(|items| lines(&items, limits, &mut faults)).unwrap_or_default();
     let address = object.take("address").and_then(|value| value.string(&mut faults)).filter(|text| !text.is_empty());
     let coupon = object.take("coupon").and_then(|value| value.string(&mut faults)).filter(|text| !text.is_empty());
     object.finish(&mut faults);
@@ -86,17 +92,17 @@ fn user(value: &Value<'_>, faults: &mut Faults) -> Option<String> {
     if value.is_number() { Some(value.text().to_owned()) } else { value.string(faults) }
 }
 
-fn lines(items: &Value<'_>, app: &App, faults: &mut Faults) -> Vec<WantedLine> {
-    let Some(items) = items.array(app.options.order_lines_max, faults) else { return Vec::new() };
+fn lines(items: &Value<'_>, limits: &Limits, faults: &mut Faults) -> Vec<WantedLine> {
+    let Some(items) = items.array(limits.order_lines_max, faults) else { return Vec::new() };
     if items.is_empty() {
         faults.add("#/items", "an order needs at least one line");
     }
-    items.iter().filter_map(|item| line(item.object(faults)?, app, faults)).collect()
+    items.iter().filter_map(|item| line(item.object(faults)?, limits, faults)).collect()
 }
 
-fn line(mut item: Object<'_>, app: &App, faults: &mut Faults) -> Option<WantedLine> {
+fn line(mut item: Object<'_>, limits: &Limits, faults: &mut Faults) -> Option<WantedLine> {
     let product_id = item.require("product_id", faults).and_then(|value| value.id::<ProductId>(faults));
-    let quantity = quantity(&mut item, app.options.line_quantity_max, faults);
+    let quantity = quantity(&mut item, limits.line_quantity_max, faults);
     let price = item.take("price").map(|value| value.decimal(faults));
     item.finish(faults);
     let seen_price = match price {
