@@ -8,6 +8,7 @@ mod common;
 mod gates;
 mod messages;
 mod opening;
+mod resharding;
 mod shards;
 mod suites;
 
