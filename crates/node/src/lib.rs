@@ -24,6 +24,7 @@ mod peers;
 mod secrets;
 mod seed;
 mod server_file;
+pub mod shards;
 mod standins;
 mod start;
 pub mod telemetry;

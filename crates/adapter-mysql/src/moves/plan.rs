@@ -54,6 +54,7 @@ pub(super) fn moves(owners: &[usize], shards: usize, ask: &Ask, at_ms: i64) -> R
                 after: Vec::new(),
                 rows_copied: 0,
                 rows_verified: 0,
+                closed_ms: None,
             });
         }
     }

@@ -67,6 +67,9 @@ pub struct BucketMove {
     pub(super) after: Vec<u8>,
     pub rows_copied: u64,
     pub rows_verified: u64,
+    /// How long its buckets took no writes, if that was in this process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_ms: Option<u64>,
 }
 
 type Row = (String, usize, usize, String, u8, u8, Vec<u8>, u64, u64);
@@ -74,7 +77,8 @@ type Row = (String, usize, usize, String, u8, u8, Vec<u8>, u64, u64);
 fn move_of((id, source, target, buckets, step, walk, after, copied, verified): Row) -> Result<BucketMove, Fault> {
     let step = STEPS.get(usize::from(step)).copied().ok_or_else(|| Fault::row("t_move", format!("step {step}")))?;
     let (buckets, walk) = (parse("t_move.buckets", buckets.as_bytes())?, usize::from(walk));
-    Ok(BucketMove { id, source, target, buckets, step, walk, after, rows_copied: copied, rows_verified: verified })
+    let (rows_copied, rows_verified, closed_ms) = (copied, verified, None);
+    Ok(BucketMove { id, source, target, buckets, step, walk, after, rows_copied, rows_verified, closed_ms })
 }
 
 /// Moves that began on this shard and are not done, oldest first.

@@ -55,13 +55,6 @@ impl Databases {
         self.standing_of(number).await
     }
 
-    /// The number of the configured shard with this address.
-    pub fn shard_at(&self, address: &str) -> Option<usize> {
-        let stripped =
-            |address: &str| address.rsplit_once('@').map_or(address.to_owned(), |(_, place)| place.to_owned());
-        self.options.addresses.shards.iter().position(|known| stripped(known) == stripped(address))
-    }
-
     /// What every shard has, and the moves that are open.
     pub async fn shards(&self) -> Result<Vec<ShardStanding>, Error> {
         let mut standing = Vec::with_capacity(self.shards.len());

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::arrival::{NOW_MS, open_arrived, reopen};
 use super::record::{self, BucketMove, MoveStep};
-use super::table::{ANSWERS, Ends, Key, ORDERS, VOIDS};
+use super::table::{ANSWERS, Ends, Key, ORDERS, VOIDS, write_in_parts};
 use super::{BUCKET_OF_ORDER, STAGED, numbers};
 use crate::database::Database;
 use crate::error::Fault;
@@ -134,8 +134,15 @@ pub(super) async fn switch(ends: &Ends<'_>, moving: &mut BucketMove) -> Result<b
     moving.rows_copied += follow(ends, NOTES_FEW).await?;
     refuse_flood(ends).await?;
     unready(ends).await?;
+    let began = ends.source.clock.monotonic();
     close(ends).await?;
     let done = while_closed(ends, moving).await;
+    if matches!(done, Ok(true)) {
+        // The target opens in this time too: nobody is told before.
+        open(ends).await?;
+        let took = ends.source.clock.monotonic().saturating_sub(began);
+        moving.closed_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    }
     if !matches!(done, Ok(true)) {
         // Nothing was switched, or nobody knows: what is not closed any more stays as it is.
         let mut session = ends.source.begin().await?;
@@ -231,9 +238,9 @@ async fn carry_mail(ends: &Ends<'_>) -> Result<(), Fault> {
         cells[5] = Value::Int(status_of(&cells) + i64::from(STAGED));
         cells
     });
-    session.write_rows(&STAGE_MESSAGES, staged.collect()).await?;
-    session.write_rows(&STAGE_WAITING, waiting.values().cloned().collect()).await?;
-    session.write_rows(&STAGE_LETTERS, letters.values().cloned().collect()).await?;
+    write_in_parts(&mut session, &STAGE_MESSAGES, staged.collect()).await?;
+    write_in_parts(&mut session, &STAGE_WAITING, waiting.values().cloned().collect()).await?;
+    write_in_parts(&mut session, &STAGE_LETTERS, letters.values().cloned().collect()).await?;
     carry_marks(&mut session, &marks).await?;
     session
         .text(&format!("UPDATE t_bucket SET state = {READY} WHERE bucket IN ({buckets}) AND state = {COMING}"))

@@ -12,12 +12,14 @@ use super::record::{self, BucketMove};
 use crate::database::Database;
 use crate::dialect::list;
 use crate::error::Fault;
-use crate::session::Statement;
+use crate::session::{Session, Statement};
 use crate::topology::MOVED;
 
 /// Rows of one window. Each may be as large as a request, and all of them are in memory.
 const WINDOW_ROWS: usize = 1_000;
 const KEYS_AT_ONCE: usize = 500;
+/// Well below the smallest packet that a server must take.
+const PART_BYTES: usize = 4 << 20;
 
 /// A table that moves with its buckets. Its first column is its key.
 pub(super) struct Table {
@@ -186,7 +188,7 @@ impl Table {
             let keys = list(gone.iter().map(|key| cell(key, self.key)));
             session.text(&format!("DELETE FROM {} WHERE id IN ({keys})", self.name)).await?;
         }
-        session.write_rows(&self.write, rows).await?;
+        write_in_parts(&mut session, &self.write, rows).await?;
         session.commit().await
     }
 
@@ -216,6 +218,25 @@ pub(super) async fn copy_consumed(ends: &Ends<'_>, window: &Window) -> Result<u6
     });
     MESSAGES.write(ends, consumed.collect(), &[]).await?;
     Ok(count)
+}
+
+/// Many rows in as many packets as the servers' limit wants, whatever the size of a row.
+pub(super) async fn write_in_parts(
+    session: &mut Session,
+    statement: &Statement,
+    rows: Vec<Vec<Value>>,
+) -> Result<(), Fault> {
+    let (mut part, mut bytes) = (Vec::new(), 0);
+    for row in rows {
+        let row_bytes: usize = row.iter().map(|cell| if let Value::Bytes(text) = cell { text.len() } else { 8 }).sum();
+        if !part.is_empty() && bytes + row_bytes > PART_BYTES {
+            session.write_rows(statement, std::mem::take(&mut part)).await?;
+            bytes = 0;
+        }
+        bytes += row_bytes;
+        part.push(row);
+    }
+    session.write_rows(statement, part).await
 }
 
 /// A move and its two shards.

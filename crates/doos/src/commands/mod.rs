@@ -4,6 +4,7 @@ pub mod bench;
 mod dlq;
 mod offline;
 mod serve;
+mod shards;
 
 use anyhow::{Context, Result};
 use doos_node::config::{self, Flags, Loaded};
@@ -24,6 +25,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Backup { dir }) => offline::backup(&load(global)?, &dir, global.output),
         Some(Command::Bench(bench)) => bench::bench(global, *bench),
         Some(Command::Migrate(verb)) => offline::migrate(&load(global)?, verb, global.output),
+        Some(Command::Shards(verb)) => shards::shards(&load(global)?, verb, global.output),
         Some(Command::Dlq(verb)) => dlq::dlq(&load(global)?, verb, global.output),
         Some(Command::Journal(verb)) => offline::journal(&load(global)?, verb, global.output),
         Some(Command::Config(ConfigCommand::Print)) => {

@@ -73,6 +73,7 @@ impl Bed {
         let mut mover = self.mover().await;
         mover.plan(&Ask { to, which }).await.expect("a plan");
         let done = mover.run(&|_| {}).await.expect("the move ends");
+        println!("closed for {:?} ms", done.iter().filter_map(|moving| moving.closed_ms).collect::<Vec<_>>());
         done.iter().map(|moving| moving.buckets.len()).sum()
     }
 
