@@ -1,6 +1,6 @@
 //! What the command line accepts. Global options may stand before or after the verb.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use doos_node::token::TTL_S;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -165,7 +165,7 @@ pub enum Shards {
 }
 
 #[derive(Args)]
-#[group(id = "which", required = true, multiple = false, args = ["buckets", "count", "balance", "resume"])]
+#[command(group(ArgGroup::new("which").required(true).args(["buckets", "count", "balance", "resume"])))]
 pub struct MoveBuckets {
     /// Number of the shard that the buckets go to
     #[arg(long, value_name = "N", required_unless_present = "resume", conflicts_with = "resume")]

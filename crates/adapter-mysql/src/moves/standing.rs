@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::migrate::{self, Schema};
 use crate::partitions;
 use crate::settings;
-use crate::topology::{CLOSED, COMING, LEAVING, MOVED, OPEN, READY};
+use crate::topology::{CLOSED, COMING, LEAVING, OPEN, READY};
 
 /// What one shard has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -86,7 +86,7 @@ impl Databases {
                     standing.leaving += 1;
                 }
                 COMING | READY => standing.coming += 1,
-                MOVED | _ => {}
+                _ => {}
             }
         }
         let counts = "SELECT (SELECT CAST(COALESCE(SUM(TABLE_ROWS), 0) AS UNSIGNED) FROM information_schema.PARTITIONS \
