@@ -2,7 +2,6 @@
 
 use doos_adapter_mysql::{Ask, Databases, Which};
 use doos_ports::bus::Position;
-use doos_ports::change_feed::ChangeFeed;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

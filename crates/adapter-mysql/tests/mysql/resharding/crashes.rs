@@ -2,6 +2,8 @@
 
 use doos_adapter_mysql::{Ask, Which};
 use doos_ports::order_store::OrderStore;
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -40,7 +42,7 @@ fn a_mover_killed_after_any_of_its_windows_is_gone_on_with() {
             // Each gets two reports further than the one before it: the first says where it takes over.
             let reports = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&reports);
-            let run = tokio::spawn(async move {
+            let run = AssertUnwindSafe(async move {
                 let tell = move |_: &doos_adapter_mysql::MoveProgress| {
                     if counted.fetch_add(1, Ordering::Relaxed) == 1 {
                         std::panic::panic_any(Killed);
@@ -48,9 +50,9 @@ fn a_mover_killed_after_any_of_its_windows_is_gone_on_with() {
                 };
                 mover.run(&tell).await.map(drop)
             });
-            match run.await {
+            match run.catch_unwind().await {
                 Ok(ended) => ended.expect("a move that nobody kills goes on"),
-                Err(died) => assert!(died.into_panic().is::<Killed>()),
+                Err(died) => assert!(died.is::<Killed>()),
             }
             kills += 1;
             assert!(kills < 100, "it gets nowhere");

@@ -3,13 +3,15 @@
 
 use doos_adapter_mysql::{MySqlEngines, Which};
 use doos_domain::ids::OrderId;
+use doos_domain::time::Timestamp;
+use doos_ports::clock::Clock;
 use doos_ports::order_store::{OrderStore, Query};
 use doos_ports::suites::scene::{Scene, user};
 use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::bed::{Bed, list_all, on_bed};
 
@@ -46,9 +48,8 @@ impl Acknowledged {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the clock of the tests on real servers")]
-fn now() -> Instant {
-    Instant::now()
+fn now() -> Timestamp {
+    crate::clock().now()
 }
 
 /// Places orders and moves each on to its second or third version, all of which must be taken.
@@ -74,11 +75,11 @@ async fn place(scene: &Scene, node: &MySqlEngines, seen: &Acknowledged, placer: 
     }
 }
 
-async fn commit(node: &MySqlEngines, change: doos_ports::order_store::Change, seen: &Acknowledged, began: Instant) {
+async fn commit(node: &MySqlEngines, change: doos_ports::order_store::Change, seen: &Acknowledged, began: Timestamp) {
     let (id, version) = (change.order.id, change.order.version);
     let told = node.orders.commit(vec![change]).await.remove(0);
     told.unwrap_or_else(|error| panic!("order {id}, version {version}: {error}"));
-    let took = u64::try_from(began.elapsed().as_millis()).unwrap();
+    let took = now().millis_since(began).max(0).unsigned_abs();
     seen.slowest_ms.fetch_max(took, Ordering::Relaxed);
     seen.note(id, version);
 }
@@ -102,7 +103,7 @@ async fn read(node: &MySqlEngines, seen: &Acknowledged, reader: u64) {
         for (id, version) in before.iter().filter(|(id, _)| id.bucket() == order.user_id.bucket()) {
             assert!(versions.get(id).is_some_and(|listed| listed >= version), "{id} is not in its user's list");
         }
-        if round % 5 == 0 {
+        if round.is_multiple_of(5) {
             let before = seen.all();
             let all = list_all(&*node.orders).await;
             let missing = before.iter().find(|(id, version)| all.get(id).is_none_or(|order| order.version < **version));
