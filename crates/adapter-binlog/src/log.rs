@@ -2,7 +2,7 @@
 //!
 //! What holds: a transaction comes out when its commit has been read, whole or not at all; the place moves on only
 //! between transactions, so reading can start again at any place that was ever told. Other tables and deletes are
-//! passed over. What must never happen: an event that says something about orders and is ignored for being unknown.
+//! passed over, and so are the copies that a move of buckets makes: the shard they come from has told of them. What must never happen: an event that says something about orders and is ignored for being unknown.
 
 use doos_domain::order::Order;
 use mysql_async::binlog::events::{Event, EventData, QueryEvent, RotateEvent, RowsEventData, TableMapEvent};
@@ -51,23 +51,41 @@ enum Group {
     Transaction,
 }
 
+enum Table {
+    Orders(Columns),
+    /// A mover writes here in each transaction in which it writes orders, and nobody else does.
+    Moves,
+    Other,
+}
+
 pub(crate) struct Log {
     database: String,
     /// After everything that was read and is between transactions.
     pub place: Place,
     /// After the last event; ahead of `place` inside of a transaction.
     read: Place,
-    /// By the number the server gives a table until it is altered. `None`: not ours.
-    tables: HashMap<u64, Option<Columns>>,
+    /// By the number the server gives a table until it is altered.
+    tables: HashMap<u64, Table>,
     group: Group,
     changes: Vec<Arc<Order>>,
+    /// The transaction writes down that it copies.
+    is_copy: bool,
     is_first: bool,
 }
 
 impl Log {
     pub fn new(database: String, place: Place) -> Self {
         let group = Group::Nothing;
-        Self { database, place, read: place, tables: HashMap::new(), group, changes: Vec::new(), is_first: true }
+        Self {
+            database,
+            place,
+            read: place,
+            tables: HashMap::new(),
+            group,
+            changes: Vec::new(),
+            is_copy: false,
+            is_first: true,
+        }
     }
 
     /// The connection was lost, and reading starts again at `place`.
@@ -81,6 +99,7 @@ impl Log {
     fn forget_group(&mut self) {
         self.group = Group::Nothing;
         self.changes.clear();
+        self.is_copy = false;
     }
 
     pub fn take<'a>(
@@ -181,7 +200,10 @@ impl Log {
 
     fn commit(&mut self, at_s: u32) -> Option<Transaction> {
         self.group = Group::Nothing;
-        let changes = std::mem::take(&mut self.changes);
+        let mut changes = std::mem::take(&mut self.changes);
+        if std::mem::take(&mut self.is_copy) {
+            changes.clear();
+        }
         (!changes.is_empty()).then_some(Transaction { changes, end: self.read, at_s })
     }
 
@@ -191,14 +213,18 @@ impl Log {
             return Ok(());
         }
         let table: TableMapEvent<'_> = event.read_event().map_err(unreadable)?;
-        let is_ours = table.database_name() == self.database && table.table_name() == "t_order";
-        let columns = if is_ours { Some(Columns::of(&table)?) } else { None };
-        self.tables.insert(id, columns);
+        let is_ours = table.database_name() == self.database;
+        let known = match &*table.table_name() {
+            "t_order" if is_ours => Table::Orders(Columns::of(&table)?),
+            "t_move" if is_ours => Table::Moves,
+            _ => Table::Other,
+        };
+        self.tables.insert(id, known);
         Ok(())
     }
 
     fn is_ours(&self, event: &Event) -> bool {
-        matches!(self.tables.get(&table_id(event)), Some(Some(_)))
+        matches!(self.tables.get(&table_id(event)), Some(Table::Orders(_) | Table::Moves))
     }
 
     fn rows<'a>(
@@ -206,7 +232,14 @@ impl Log {
         event: &Event,
         table_map: impl Fn(u64) -> Option<&'a TableMapEvent<'static>>,
     ) -> Result<(), Fault> {
-        let Some(Some(columns)) = self.tables.get(&table_id(event)) else { return Ok(()) };
+        let columns = match self.tables.get(&table_id(event)) {
+            Some(Table::Orders(columns)) => columns,
+            Some(Table::Moves) => {
+                self.is_copy = true;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         let Some(EventData::RowsEvent(rows)) = event.read_data().map_err(unreadable)? else {
             return Err(unreadable("it is not about rows"));
         };

@@ -88,7 +88,11 @@ impl Books {
         for shard in &self.shards {
             let found = orders_by_id(shard, ids.to_vec()).await.map_err(|fault| failed(shard, &fault))?;
             for (id, order) in found {
-                records.entry(id).or_default().order = Some((*order).clone());
+                let known = &mut records.entry(id).or_default().order;
+                // A bucket on its way is on two shards, and the older copy does not count.
+                if known.as_ref().is_none_or(|known| known.version < order.version) {
+                    *known = Some((*order).clone());
+                }
             }
         }
         self.stock_of(ids, &mut records).await.map_err(|fault| failed(&self.inventory, &fault))?;

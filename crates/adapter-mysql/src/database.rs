@@ -9,7 +9,7 @@
 
 use doos_ports::clock::Clock;
 use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, Opts, OptsBuilder, Value};
+use mysql_async::{Conn, Opts, OptsBuilder, Row, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -180,6 +180,17 @@ impl Database {
             match session.text(sql).await {
                 Err(Fault::Away(_)) if session.reused => self.forget_idle(),
                 rows => return decode(what, rows?),
+            }
+        }
+    }
+
+    /// Several statements in one packet, with the rows of each.
+    pub async fn read_texts(self: &Arc<Self>, sql: &str) -> Result<Vec<Vec<Row>>, Fault> {
+        loop {
+            let mut session = self.session().await?;
+            match session.texts(sql).await {
+                Err(Fault::Away(_)) if session.reused => self.forget_idle(),
+                sets => return sets,
             }
         }
     }

@@ -6,7 +6,7 @@
 use doos_domain::statistics::Calendar;
 use doos_domain::time::Timestamp;
 use doos_ports::clock::Clock;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use crate::actions::MySqlActionLog;
 use crate::books::Books;
@@ -25,15 +25,15 @@ use crate::orders::MySqlOrderStore;
 use crate::outbox::{MySqlOutbox, Sources};
 use crate::partitions;
 use crate::payment_book::MySqlPaymentBook;
-use crate::session::decode;
+use crate::router::{Router, read_all};
 use crate::settings;
 use crate::shipments::MySqlShipmentStore;
 use crate::statistics::MySqlStatistics;
-use crate::topology::{Topology, first_buckets};
+use crate::topology::first_buckets;
 
 /// The databases of one cluster, addressed and not yet looked at.
 pub struct Databases {
-    shards: Vec<Arc<Database>>,
+    pub(crate) shards: Vec<Arc<Database>>,
     inventory: Arc<Database>,
     catalog: Arc<Database>,
     identity: Arc<Database>,
@@ -41,8 +41,8 @@ pub struct Databases {
     shipping: Arc<Database>,
     statistics: Arc<Database>,
     calendar: Calendar,
-    options: Options,
-    clock: Arc<dyn Clock>,
+    pub(crate) options: Options,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// Every port that lives in SQL databases.
@@ -148,8 +148,7 @@ impl Databases {
         if !migrate::lock(&mut lock, "doos_buckets").await? {
             return Err(Fault::Contended("somebody else is dealing out the buckets".to_owned()));
         }
-        let databases: Vec<&Arc<Database>> = self.shards.iter().collect();
-        let rows = bucket_rows(&databases).await?;
+        let rows = read_all(&self.shards).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let dealt: usize = rows.iter().map(Vec::len).sum();
         let first = |(shard, _): &(usize, &Vec<_>)| first_buckets(*shard, self.shards.len()).count();
         let expected: usize = rows.iter().enumerate().map(|row| first(&row)).sum();
@@ -180,10 +179,8 @@ impl Databases {
                 return Err(Error::SchemaTooOld { database: standing.database, missing });
             }
         }
-        let databases: Vec<&Arc<Database>> = self.shards.iter().collect();
-        let rows = bucket_rows(&databases).await.map_err(|fault| self.failed(&fault))?;
-        let topology = Arc::new(RwLock::new(Topology::read(&rows)?));
-        Ok(self.engines(&topology))
+        let router = Router::open(self.shards.clone()).await.map_err(|fault| self.failed(&fault))??;
+        Ok(self.engines(&Arc::new(router)))
     }
 
     /// A stock gate in the inventory's database, once that is migrated.
@@ -201,7 +198,7 @@ impl Databases {
         }
     }
 
-    fn engines(&self, topology: &Arc<RwLock<Topology>>) -> MySqlEngines {
+    fn engines(&self, router: &Arc<Router>) -> MySqlEngines {
         let sources = Sources {
             shards: self.shards.clone(),
             inventory: Arc::clone(&self.inventory),
@@ -210,14 +207,13 @@ impl Databases {
         };
         let options = &self.options;
         let poll_after_ms = options.poll_after_ms;
-        let outbox =
-            MySqlOutbox::new(sources, Arc::clone(topology), options.handed_over_max, options.republish_after_ms);
+        let outbox = MySqlOutbox::new(sources, Arc::clone(router), options.handed_over_max, options.republish_after_ms);
         let outbox = Arc::new(outbox);
         let answered_elsewhere = vec![Arc::clone(&self.inventory), Arc::clone(&self.catalog)];
         let orders = Arc::new(MySqlOrderStore::new(
             self.shards.clone(),
             options.writers_per_shard,
-            Arc::clone(topology),
+            Arc::clone(router),
             answered_elsewhere.clone(),
             Arc::clone(&outbox),
             poll_after_ms,
@@ -240,7 +236,7 @@ impl Databases {
         }
     }
 
-    fn failed(&self, fault: &Fault) -> Error {
+    pub(crate) fn failed(&self, fault: &Fault) -> Error {
         let database = self.shards.iter().map(|shard| shard.name.as_str()).collect::<Vec<_>>().join(", ");
         Error::Database { database, cause: fault.to_string() }
     }
@@ -267,15 +263,4 @@ impl MySqlEngines {
         }
         self.outbox.forget_consumed(now).await.map(drop)
     }
-}
-
-/// What every shard says about its buckets.
-pub(crate) async fn bucket_rows(shards: &[&Arc<Database>]) -> Result<Vec<Vec<(u16, u64, u8)>>, Fault> {
-    let mut rows = Vec::with_capacity(shards.len());
-    for shard in shards {
-        let mut session = shard.session().await?;
-        let found = session.text("SELECT bucket, epoch, state FROM t_bucket").await?;
-        rows.push(decode("t_bucket", found)?);
-    }
-    Ok(rows)
 }

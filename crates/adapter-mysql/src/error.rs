@@ -17,6 +17,9 @@ pub(crate) enum Fault {
     /// Somebody else has stored this key meanwhile.
     #[error("{0}")]
     Duplicate(String),
+    /// The bucket is not served here, or not written at this moment; the map of buckets is old.
+    #[error("the bucket is moving to another shard")]
+    Moved,
     /// The server refuses this very statement or value, and will again.
     #[error("{0}")]
     Refused(String),
@@ -54,6 +57,7 @@ impl Fault {
         match self {
             Self::Away(cause) => doos_ports::Error::Unavailable { engine, cause },
             Self::Contended(_) => doos_ports::Error::Busy { engine },
+            Self::Moved => doos_ports::Error::Unavailable { engine, cause: self.to_string() },
             Self::Duplicate(cause) | Self::Refused(cause) => doos_ports::Error::Broken { engine, cause },
         }
     }
@@ -99,6 +103,12 @@ pub enum Error {
     MigrationLocked { database: String },
     #[error("bucket {bucket} is {what}")]
     Topology { bucket: u16, what: &'static str },
+    #[error("{0}")]
+    Move(String),
+    #[error("a move is open; finish it with `doos shards move --resume`, or see `doos shards status`")]
+    MoveOpen,
+    #[error("another program is moving buckets at this moment")]
+    MoveLocked,
 }
 
 fn list(wrong: &[crate::settings::Wrong]) -> String {

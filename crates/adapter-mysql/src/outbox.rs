@@ -15,14 +15,15 @@ use doos_ports::Result;
 use doos_ports::order_store::MessageState;
 use doos_ports::outbox::Outbox;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::database::Database;
 use crate::dialect::list;
 use crate::error::Fault;
+use crate::router::Router;
 use crate::rows::parse;
-use crate::topology::Topology;
 
 const ENGINE: &str = "the outbox";
 /// The tables are asked at most so often when they had nothing.
@@ -60,11 +61,13 @@ impl Sources {
 
 pub struct MySqlOutbox {
     sources: Sources,
-    pub(crate) topology: Arc<RwLock<Topology>>,
+    pub(crate) router: Arc<Router>,
     handed: Mutex<Handed>,
     arrived: Notify,
     handed_over_max: usize,
     republish_after_ms: i64,
+    /// When the map of buckets was last looked at for a message that was not there.
+    pub(crate) looked_at: Mutex<Option<Duration>>,
 }
 
 /// Messages known to be open, in the order in which they came.
@@ -102,14 +105,9 @@ impl Handed {
 }
 
 impl MySqlOutbox {
-    pub(crate) fn new(
-        sources: Sources,
-        topology: Arc<RwLock<Topology>>,
-        handed_over_max: usize,
-        republish_after_ms: i64,
-    ) -> Self {
+    pub(crate) fn new(sources: Sources, router: Arc<Router>, handed_over_max: usize, republish_after_ms: i64) -> Self {
         let (handed, arrived) = (Mutex::default(), Notify::new());
-        Self { sources, topology, handed, arrived, handed_over_max, republish_after_ms }
+        Self { sources, router, handed, arrived, handed_over_max, republish_after_ms, looked_at: Mutex::default() }
     }
 
     pub(crate) const fn sources(&self) -> &Sources {

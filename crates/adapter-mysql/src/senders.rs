@@ -7,10 +7,14 @@ use doos_domain::message::Consumer;
 use doos_ports::inbox::Progress;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use crate::dialect::list;
 use crate::outbox::{CONSUMED, FAILED, MySqlOutbox, PUBLISHED, Source};
 use crate::rows::{event_in_id, order_in_id};
+
+/// The map of buckets is looked at so often at most for messages that were not found.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 impl MySqlOutbox {
     /// Tells the senders what became of the messages that a consumer has just settled. Best effort: what is not told
@@ -34,26 +38,49 @@ impl MySqlOutbox {
                 marks.entry((source, PUBLISHED)).or_default().push(id.as_str());
             }
         }
+        let mut untold = false;
         for ((source, state), ids) in marks {
+            let asked = ids.len() as u64;
             let from = if state == PUBLISHED { "3" } else { "0, 1" };
             let sql = format!(
                 "UPDATE t_local_message SET status = {state} WHERE message_id IN ({}) AND status IN ({from})",
                 list(ids)
             );
             let database = self.sources().all()[source];
-            if let Err(fault) = database.write_text(&sql).await {
-                tracing::debug!(database = %database.name, cause = %fault, "a sender was not told");
+            match database.write_text(&sql).await {
+                Ok(told) => untold |= source < self.sources().shards.len() && told < asked,
+                Err(fault) => tracing::debug!(database = %database.name, cause = %fault, "a sender was not told"),
             }
+        }
+        if untold {
+            self.look_for_senders().await;
+        }
+    }
+
+    /// Messages that were not there may only have been settled before, or they have moved with their bucket: a process
+    /// that reads no orders would not find out otherwise. They are published again, and marked then.
+    async fn look_for_senders(&self) {
+        let now = self.sources().inventory.clock.monotonic();
+        {
+            let mut looked = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if looked.is_some_and(|at| now.saturating_sub(at) < LOOK_EVERY) {
+                return;
+            }
+            *looked = Some(now);
+        }
+        if let Err(fault) = self.router.reload(&self.router.map()).await {
+            tracing::debug!(cause = %fault, "the map of buckets cannot be read again");
         }
     }
 
     /// The databases that may hold a message to this consumer.
     fn senders(&self, consumer: Consumer, id: &str) -> Vec<Source> {
         let shards = || match order_in_id(id) {
-            Some(order) => {
-                let topology = self.topology.read().unwrap_or_else(PoisonError::into_inner);
-                vec![topology.shard_of(order.bucket())]
-            }
+            // Where a bucket is on its way, whoever has it is told.
+            Some(order) => match self.router.map().place(order.bucket()) {
+                Some(place) => vec![place.shard],
+                None => (0..self.sources().shards.len()).collect(),
+            },
             None => (0..self.sources().shards.len()).collect(),
         };
         if consumer != Consumer::Order {

@@ -1,7 +1,8 @@
 //! What the command line accepts. Global options may stand before or after the verb.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use doos_node::token::TTL_S;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -77,6 +78,9 @@ pub enum Command {
     /// The tables of a cluster's databases
     #[command(subcommand)]
     Migrate(Migrate),
+    /// The order shards of a cluster, and the buckets that move between them
+    #[command(subcommand)]
+    Shards(Shards),
     /// Measure this system next to its yardsticks, and check its books afterwards
     Bench(Box<Bench>),
     /// Statistics and search next to the orders they are computed from, by the running server
@@ -159,6 +163,61 @@ pub enum Projections {
 }
 
 #[derive(Subcommand)]
+pub enum Shards {
+    /// Make a shard of database.shards ready to take buckets: its settings are checked, its tables are made
+    Add {
+        /// Its address, as it stands in database.shards
+        #[arg(value_name = "DSN", required_unless_present = "index", conflicts_with = "index")]
+        address: Option<String>,
+        /// Its number in database.shards, from 0
+        #[arg(long, value_name = "N")]
+        index: Option<usize>,
+    },
+    /// Move buckets to another shard while the system runs; what was cut off is gone on with by --resume
+    Move(MoveBuckets),
+    /// What every shard has, and the moves that are open
+    Status,
+}
+
+#[derive(Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["buckets", "count", "balance", "resume"])))]
+pub struct MoveBuckets {
+    /// Number of the shard that the buckets go to
+    #[arg(long, value_name = "N", required_unless_present = "resume", conflicts_with = "resume")]
+    pub to: Option<usize>,
+    /// These buckets: 0-511, or 3,5,7-9
+    #[arg(long, value_name = "A-B", value_parser = buckets)]
+    pub buckets: Option<Buckets>,
+    /// So many, from the fullest shards
+    #[arg(long, value_name = "K")]
+    pub count: Option<usize>,
+    /// As many as make the shard as full as the others
+    #[arg(long)]
+    pub balance: bool,
+    /// Go on with a move that was cut off
+    #[arg(long)]
+    pub resume: bool,
+}
+
+/// Numbers of buckets, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buckets(pub Vec<u16>);
+
+fn buckets(text: &str) -> Result<Buckets, String> {
+    let number = |text: &str| text.trim().parse::<u16>().map_err(|_| format!("`{text}` is not the number of a bucket"));
+    let mut found = BTreeSet::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (number(first)?, number(last)?);
+        if first > last {
+            return Err(format!("`{part}` ends before it begins"));
+        }
+        found.extend(first..=last);
+    }
+    Ok(Buckets(found.into_iter().collect()))
+}
+
+#[derive(Subcommand)]
 pub enum Dlq {
     List,
     Show {
@@ -194,4 +253,28 @@ pub enum ConfigCommand {
     Set { key: String, value: String },
     /// Give a live value back to each process's own configuration
     Unset { key: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_numbers_and_ranges() {
+        assert_eq!(buckets("3,5,7-9,8").unwrap().0, [3, 5, 7, 8, 9]);
+        assert_eq!(buckets("7").unwrap().0, [7]);
+        for wrong in ["", "a", "3-", "9-7", "-1", "70000"] {
+            assert!(buckets(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_move_names_where_to_and_what_or_goes_on_with_one() {
+        let parse =
+            |rest: &str| Cli::try_parse_from(["doos", "shards", "move"].into_iter().chain(rest.split(' '))).is_ok();
+        assert!(parse("--to 2 --balance") && parse("--to 2 --count 5") && parse("--to 2 --buckets 1-3"));
+        assert!(parse("--resume"));
+        assert!(!parse("--to 2") && !parse("--balance") && !parse("--to 2 --resume"));
+        assert!(!parse("--to 2 --balance --count 5"));
+    }
 }

@@ -32,6 +32,11 @@ pub fn complain(words: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "doos: {words}");
 }
 
+/// How far something long has come, on standard error; nothing depends on it.
+pub fn progress(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 fn write(out: &mut impl Write, text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()

@@ -28,6 +28,7 @@ pub mod read_models;
 mod secrets;
 mod seed;
 mod server_file;
+pub mod shards;
 mod standins;
 mod start;
 pub mod telemetry;

@@ -6,6 +6,7 @@
 mod bed;
 mod failures;
 mod logs;
+mod moves;
 mod proxy;
 mod resuming;
 mod suite;

@@ -3,13 +3,11 @@
 //! As with writes, the group is whatever came while the last statement was under way. Nobody owns a task: of those who
 //! wait, one asks for all. If that one is dropped half way, those who relied on it ask anew; a read may be repeated.
 
-use doos_ports::Result;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::ENGINE;
 use crate::error::Fault;
 
 /// Statements under way at once.
@@ -17,7 +15,7 @@ const AT_ONCE: usize = 2;
 /// Rows of one statement.
 const ROWS_MAX: usize = 256;
 
-type Reply<V> = oneshot::Sender<Result<Option<V>>>;
+type Reply<V> = oneshot::Sender<Result<Option<V>, Fault>>;
 
 pub(super) struct Combiner<K, V> {
     waiting: Mutex<Vec<(K, Reply<V>)>>,
@@ -31,7 +29,7 @@ impl<K, V> Default for Combiner<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V: Clone> Combiner<K, V> {
-    pub async fn get<F>(&self, key: K, fetch: impl Fn(Vec<K>) -> F) -> Result<Option<V>>
+    pub async fn get<F>(&self, key: K, fetch: impl Fn(Vec<K>) -> F) -> Result<Option<V>, Fault>
     where
         F: Future<Output = Result<HashMap<K, V>, Fault>>,
     {
@@ -72,7 +70,7 @@ impl<K: Copy + Eq + Hash, V: Clone> Combiner<K, V> {
             for (key, reply) in group {
                 let answer = match &found {
                     Ok(rows) => Ok(rows.get(&key).cloned()),
-                    Err(fault) => Err(fault.clone().undone(ENGINE)),
+                    Err(fault) => Err(fault.clone()),
                 };
                 // Whoever has hung up needs no answer.
                 let _ = reply.send(answer);

@@ -5,12 +5,12 @@
 //! lost version anywhere stores nothing anywhere, and a crash between two commits leaves changes without their position:
 //! the messages come again, find their orders moved on, and change nothing.
 
-use doos_domain::ids::MessageId;
+use doos_domain::ids::{MessageId, OrderId};
 use doos_domain::message::Message;
 use doos_ports::inbox::Progress;
 use doos_ports::order_store::{Change, CommitError};
 use doos_ports::{Error, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::group::{self, Mark};
@@ -30,6 +30,8 @@ pub(super) struct Part<'a> {
     progress: Progress,
     /// Messages of this shard's orders that the unit answers.
     answered: Vec<&'a str>,
+    /// The orders of everything that is stored besides changes: their buckets must not leave meanwhile.
+    touched: BTreeSet<OrderId>,
 }
 
 impl MySqlOrderStore {
@@ -65,14 +67,17 @@ impl MySqlOrderStore {
         let undone = |fault: Fault| CommitError::Engine(fault.undone(ENGINE));
         let (mut session, mark, mut found) = loop {
             let (mut session, mark) = state.take(database).await.map_err(undone)?;
-            match group::lock(&mut session, mark, &part.changes).await {
+            match group::lock(&mut session, mark, &part.changes, &part.touched).await {
                 Ok(found) => break (session, mark, found),
                 Err(fault) if state.was_stale(&fault) => {}
                 Err(fault) => return Err(undone(fault)),
             }
         };
-        for change in &part.changes {
-            if let Err(lost) = found.judge(change) {
+        let judged = part.touched.iter().map(|id| if found.takes(*id) { Ok(()) } else { Err(undone(Fault::Moved)) });
+        let touched: Vec<_> = judged.collect();
+        let judged = touched.into_iter().chain(part.changes.iter().map(|change| found.judge(change)));
+        for verdict in judged.collect::<Vec<_>>() {
+            if let Err(lost) = verdict {
                 if session.rollback().await.is_ok() {
                     state.give_back(session);
                 }
@@ -81,7 +86,7 @@ impl MySqlOrderStore {
         }
         let poll_at = database.clock.now().plus_millis(self.poll_after_ms);
         let written = async {
-            group::write(&mut session, &part.changes, poll_at).await?;
+            group::write(&mut session, &part.changes, &found, poll_at).await?;
             if !part.answered.is_empty() {
                 let sql = format!(
                     "UPDATE t_local_message SET status = {CONSUMED} WHERE message_id IN ({}) AND status IN (0, 1)",
@@ -123,7 +128,12 @@ impl MySqlOrderStore {
         let mut parts = BTreeMap::new();
         let consumer = progress.consumer;
         let part = |parts: &mut BTreeMap<usize, Part<'a>>, shard: usize, put: &mut dyn FnMut(&mut Part<'a>)| {
-            let fresh = || Part { changes: Vec::new(), progress: Progress::new(consumer), answered: Vec::new() };
+            let fresh = || Part {
+                changes: Vec::new(),
+                progress: Progress::new(consumer),
+                answered: Vec::new(),
+                touched: BTreeSet::new(),
+            };
             put(parts.entry(shard).or_insert_with(fresh));
         };
         for change in group {
@@ -131,22 +141,37 @@ impl MySqlOrderStore {
         }
         let of_message = |message: &Message| self.place_of(message.order_id);
         for waiting in &progress.wait {
-            part(&mut parts, of_message(&waiting.message), &mut |part| part.progress.wait.push(waiting.clone()));
+            part(&mut parts, of_message(&waiting.message), &mut |part| {
+                part.touched.insert(waiting.message.order_id);
+                part.progress.wait.push(waiting.clone());
+            });
         }
         for letter in &progress.park {
-            part(&mut parts, of_message(&letter.message), &mut |part| part.progress.park.push(letter.clone()));
+            part(&mut parts, of_message(&letter.message), &mut |part| {
+                part.touched.insert(letter.message.order_id);
+                part.progress.park.push(letter.clone());
+            });
         }
         for message in &progress.outgoing {
-            part(&mut parts, of_message(message), &mut |part| part.progress.outgoing.push(message.clone()));
+            part(&mut parts, of_message(message), &mut |part| {
+                part.touched.insert(message.order_id);
+                part.progress.outgoing.push(message.clone());
+            });
         }
         for id in &progress.settled {
             for shard in self.places_of(id) {
-                part(&mut parts, shard, &mut |part| part.progress.settled.push(id.clone()));
+                part(&mut parts, shard, &mut |part| {
+                    part.touched.extend(order_in_id(id.as_str()));
+                    part.progress.settled.push(id.clone());
+                });
             }
         }
         for asked in progress.done.iter().filter_map(|id| asked_by(id.as_str())) {
             if let Some(order) = order_in_id(asked) {
-                part(&mut parts, self.place_of(order), &mut |part| part.answered.push(asked));
+                part(&mut parts, self.place_of(order), &mut |part| {
+                    part.touched.insert(order);
+                    part.answered.push(asked);
+                });
             }
         }
         if progress.position.is_some() {

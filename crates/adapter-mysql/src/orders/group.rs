@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::judge::Found;
 use crate::dialect::list;
 use crate::error::Fault;
+use crate::moves::{NOTES, Note};
 use crate::rows::{
     ANSWER_COLUMNS, AnswerRow, NEW_ANSWERS, NEW_MESSAGES, NEW_ORDERS, NEXT_VERSIONS, answer_of, answer_values,
     hash_literal, key_hash, message_values, order_values,
@@ -28,8 +29,15 @@ pub(super) struct Mark {
 }
 
 /// Begins the transaction and locks everything that the changes stand on.
-pub(super) async fn lock(session: &mut Session, mark: Mark, changes: &[&Change]) -> Result<Found, Fault> {
-    let buckets: BTreeSet<u16> = changes.iter().map(|change| change.order.id.bucket().get()).collect();
+/// `touched`: orders that nothing is changed of, and that something is stored about.
+pub(super) async fn lock(
+    session: &mut Session,
+    mark: Mark,
+    changes: &[&Change],
+    touched: &BTreeSet<OrderId>,
+) -> Result<Found, Fault> {
+    let orders = changes.iter().map(|change| change.order.id).chain(touched.iter().copied());
+    let buckets: BTreeSet<u16> = orders.map(|id| id.bucket().get()).collect();
     let ids: BTreeSet<u64> = changes.iter().map(|change| change.order.id.get()).collect();
     let new: BTreeSet<u64> =
         changes.iter().filter(|change| change.expected_version == 0).map(|change| change.order.id.get()).collect();
@@ -81,7 +89,7 @@ fn found(buckets: Vec<Row>, versions: Vec<Row>, voids: Vec<Row>, answers: Vec<Ro
 }
 
 /// What the winners of a group write, statement by statement. `poll_at`: when the poll may take their messages.
-fn writes(winners: &[&Change], poll_at: Timestamp) -> Vec<(&'static Statement, Vec<Vec<Value>>)> {
+fn writes(winners: &[&Change], found: &Found, poll_at: Timestamp) -> Vec<(&'static Statement, Vec<Vec<Value>>)> {
     let new = winners.iter().filter(|change| change.expected_version == 0);
     let mut writes = vec![(&NEW_ORDERS, new.map(|change| order_values(&change.order)).collect())];
     for layer in layers(winners) {
@@ -91,21 +99,34 @@ fn writes(winners: &[&Change], poll_at: Timestamp) -> Vec<(&'static Statement, V
     writes.push((&NEW_MESSAGES, messages.map(|message| message_values(message, poll_at)).collect()));
     let answers = winners.iter().filter_map(|change| Some((change.answer.as_ref()?, change.order.id.bucket().get())));
     writes.push((&NEW_ANSWERS, answers.map(|(answer, bucket)| answer_values(answer, bucket)).collect()));
+    let noted = winners.iter().filter(|change| found.is_leaving(change.order.id));
+    writes.push((&NOTES, noted.flat_map(|change| notes_of(change)).collect()));
     writes
 }
 
+fn notes_of(change: &Change) -> impl Iterator<Item = Vec<Value>> {
+    let bucket = change.order.id.bucket().get();
+    let answer = change.answer.as_ref().map(|answer| Note::Answer(key_hash(&answer.key)));
+    [Note::Order(change.order.id.get())].into_iter().chain(answer).map(move |note| note.values(bucket))
+}
+
 /// Writes the winners and leaves the transaction open.
-pub(super) async fn write(session: &mut Session, winners: &[&Change], poll_at: Timestamp) -> Result<(), Fault> {
-    for (statement, rows) in writes(winners, poll_at) {
+pub(super) async fn write(
+    session: &mut Session,
+    winners: &[&Change],
+    found: &Found,
+    poll_at: Timestamp,
+) -> Result<(), Fault> {
+    for (statement, rows) in writes(winners, found, poll_at) {
         session.write_rows(statement, rows).await?;
     }
     Ok(())
 }
 
 /// The same written out with the COMMIT behind it, for one packet: a group's time is mostly its waits for the server.
-pub(super) fn write_and_commit(winners: &[&Change], poll_at: Timestamp) -> String {
+pub(super) fn write_and_commit(winners: &[&Change], found: &Found, poll_at: Timestamp) -> String {
     let mut sql = String::new();
-    for (statement, rows) in writes(winners, poll_at) {
+    for (statement, rows) in writes(winners, found, poll_at) {
         if !rows.is_empty() {
             sql += &statement.written_out(&rows);
             sql += "; ";

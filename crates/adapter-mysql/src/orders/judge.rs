@@ -10,8 +10,9 @@ use doos_ports::order_store::{Change, CommitError};
 use std::collections::{HashMap, HashSet};
 
 use super::ENGINE;
+use crate::error::Fault;
 use crate::rows::key_hash;
-use crate::topology::OPEN;
+use crate::topology::{LEAVING, takes_writes};
 
 /// What the locked rows say.
 #[derive(Default)]
@@ -25,15 +26,22 @@ pub(super) struct Found {
     pub gate_epoch: Option<u64>,
 }
 
-/// Said of a bucket that is not, or no longer, open here; the map of buckets is then read again.
-pub(super) const ELSEWHERE: &str = "the bucket has moved to another shard";
-
 impl Found {
+    /// Whether this shard takes writes of an order's bucket.
+    pub fn takes(&self, id: OrderId) -> bool {
+        self.buckets.get(&id.bucket().get()).is_some_and(|(_, state)| takes_writes(*state))
+    }
+
+    /// Whether what is written to an order has to be noted for the mover of its bucket.
+    pub fn is_leaving(&self, id: OrderId) -> bool {
+        self.buckets.get(&id.bucket().get()).is_some_and(|(_, state)| *state == LEAVING)
+    }
+
     /// Whether a change may be stored on top of what is there and what won before it.
     pub fn judge(&mut self, change: &Change) -> Result<(), CommitError> {
         let id = change.order.id;
-        if self.buckets.get(&id.bucket().get()).is_none_or(|(_, state)| *state != OPEN) {
-            return Err(Error::Unavailable { engine: ENGINE, cause: ELSEWHERE.to_owned() }.into());
+        if !self.takes(id) {
+            return Err(Fault::Moved.undone(ENGINE).into());
         }
         if let Some(answer) = &change.answer
             && let Some(first) = self.answers.get(&key_hash(&answer.key))
@@ -65,5 +73,5 @@ impl Found {
 }
 
 pub(super) fn moved_away(result: &Result<(), CommitError>) -> bool {
-    matches!(result, Err(CommitError::Engine(Error::Unavailable { cause, .. })) if cause == ELSEWHERE)
+    matches!(result, Err(CommitError::Engine(Error::Unavailable { cause, .. })) if *cause == Fault::Moved.to_string())
 }

@@ -10,7 +10,7 @@
 
 use doos_ports::Error;
 use doos_ports::order_store::{Change, CommitError};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -128,7 +128,7 @@ impl State {
             Ok(taken) => taken,
             Err(fault) => return self.sort(fault),
         };
-        let mut found = match group::lock(&mut session, mark, changes).await {
+        let mut found = match group::lock(&mut session, mark, changes, &BTreeSet::new()).await {
             Ok(found) => found,
             Err(fault) if self.was_stale(&fault) => return Tried::Again(fault),
             Err(fault) => return self.give_up(session, fault).await,
@@ -145,7 +145,7 @@ impl State {
         }
         let poll_at = shard.clock.now().plus_millis(poll_after_ms);
         let old = session.id();
-        match session.texts_to_commit(&group::write_and_commit(&winners, poll_at)).await {
+        match session.texts_to_commit(&group::write_and_commit(&winners, &found, poll_at)).await {
             Ok(()) => {
                 self.give_back(session);
                 Tried::Settled(outcomes)
@@ -184,7 +184,7 @@ impl State {
                 Tried::Again(fault)
             }
             Fault::Duplicate(_) => Tried::Again(fault),
-            Fault::Refused(_) => Tried::Poisoned(fault),
+            Fault::Refused(_) | Fault::Moved => Tried::Poisoned(fault),
         }
     }
 }

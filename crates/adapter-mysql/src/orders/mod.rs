@@ -16,7 +16,7 @@ pub(crate) mod reading;
 
 use async_trait::async_trait;
 use doos_domain::answer::{Answer, AnswerKey};
-use doos_domain::ids::OrderId;
+use doos_domain::ids::{Bucket, OrderId};
 use doos_domain::message::Message;
 use doos_domain::order::{Order, Status};
 use doos_domain::time::Timestamp;
@@ -25,17 +25,19 @@ use doos_ports::inbox::Progress;
 use doos_ports::order_store::{Change, CommitError, MessageState, OrderStore, Page, Query, Voided};
 use futures::future::join_all;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use crate::database::Database;
 use crate::error::Fault;
+use crate::moves::{self, Note};
 use crate::outbox::MySqlOutbox;
+use crate::router::{Patience, Router};
 use crate::rows::{
     ANSWER_COLUMNS, AnswerRow, FIRST_ANSWERS, answer_of, answer_values, bucket_of_scope, hash_literal, key_hash,
     user_of_scope,
 };
 use crate::session::Session;
-use crate::topology::{OPEN, Topology};
+use crate::topology::{LEAVING, Place, Topology, takes_writes};
 use combine::Combiner;
 use lane::Lane;
 
@@ -46,14 +48,14 @@ struct Shard {
     database: Arc<Database>,
     lanes: Vec<Lane>,
     consuming: Lane,
-    orders: Combiner<OrderId, Arc<Order>>,
-    answers: Combiner<[u8; 16], Answer>,
+    orders: Combiner<OrderId, Seen<Arc<Order>>>,
+    answers: Combiner<([u8; 16], u16), Seen<Answer>>,
 }
 
 pub struct MySqlOrderStore {
     shards: Vec<Shard>,
     lanes_per_shard: usize,
-    topology: Arc<RwLock<Topology>>,
+    router: Arc<Router>,
     /// Other contexts' databases with answers in them.
     answered_elsewhere: Vec<Arc<Database>>,
     outbox: Arc<MySqlOutbox>,
@@ -64,7 +66,7 @@ impl MySqlOrderStore {
     pub(crate) fn new(
         shards: Vec<Arc<Database>>,
         lanes_per_shard: usize,
-        topology: Arc<RwLock<Topology>>,
+        router: Arc<Router>,
         answered_elsewhere: Vec<Arc<Database>>,
         outbox: Arc<MySqlOutbox>,
         poll_after_ms: i64,
@@ -78,16 +80,12 @@ impl MySqlOrderStore {
             answers: Combiner::default(),
         };
         let shards = shards.into_iter().map(shard).collect();
-        Self { shards, lanes_per_shard, topology, answered_elsewhere, outbox, poll_after_ms }
+        Self { shards, lanes_per_shard, router, answered_elsewhere, outbox, poll_after_ms }
     }
 
-    /// The shard that has the order's bucket.
+    /// The shard that has the order's bucket. For one that no known shard has, any: it will say so.
     fn place_of(&self, id: OrderId) -> usize {
-        self.topology().shard_of(id.bucket())
-    }
-
-    fn topology(&self) -> std::sync::RwLockReadGuard<'_, Topology> {
-        self.topology.read().unwrap_or_else(PoisonError::into_inner)
+        self.router.map().place(id.bucket()).map_or(0, |place| place.shard)
     }
 
     /// Shard and connection of a bucket's writes, as one number.
@@ -96,14 +94,24 @@ impl MySqlOrderStore {
         self.place_of(id) * self.lanes_per_shard + lane
     }
 
-    /// Reads again which shard has which bucket.
-    pub(crate) async fn reload_topology(&self) -> Result<()> {
-        let databases: Vec<_> = self.shards.iter().map(|shard| &shard.database).collect();
-        let rows = crate::engines::bucket_rows(&databases).await.map_err(|fault| fault.undone(ENGINE))?;
-        let read = Topology::read(&rows)
-            .map_err(|error| doos_ports::Error::Unavailable { engine: ENGINE, cause: error.to_string() })?;
-        *self.topology.write().unwrap_or_else(PoisonError::into_inner) = read;
-        Ok(())
+    /// Does something at the shard that has a bucket, again and again while the bucket is on its way. What is done must
+    /// find out by itself that it is at the wrong place, and say [`Fault::Moved`].
+    async fn at_place<T, F>(&self, bucket: Bucket, work: impl Fn(Place, Arc<Topology>) -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        let mut patience = Patience::default();
+        loop {
+            let map = self.router.map();
+            let done = match map.place(bucket) {
+                Some(place) => work(place, Arc::clone(&map)).await,
+                None => Err(Fault::Moved),
+            };
+            if !matches!(done, Err(Fault::Moved)) || !patience.wait(&self.shards[0].database).await {
+                return done;
+            }
+            self.router.reload(&map).await?;
+        }
     }
 
     /// Commits on every lane at once. Results in the order of the changes.
@@ -143,15 +151,28 @@ impl MySqlOrderStore {
     }
 
     async fn first_answer(&self, answer: &Answer, bucket: u16) -> Result<Answer, Fault> {
-        let shard = {
-            let topology = self.topology();
-            topology.shard_of(doos_domain::ids::UserId::new(u64::from(bucket) + 1024).expect("above zero").bucket())
-        };
-        let mut session = self.shards[shard].database.begin().await?;
-        session.text(&format!("SELECT epoch FROM t_bucket WHERE bucket = {bucket} LOCK IN SHARE MODE")).await?;
-        let stored = first_answer_in(&mut session, answer, bucket).await?;
-        session.commit().await?;
-        Ok(stored)
+        let user = doos_domain::ids::UserId::new(u64::from(bucket) + 1024).expect("above zero");
+        self.at_place(user.bucket(), |place, _| async move {
+            let mut session = self.router.shard(place.shard).begin().await?;
+            let state = state_of(&mut session, bucket, "LOCK IN SHARE MODE").await?;
+            let stored = first_answer_in(&mut session, answer, bucket).await?;
+            if state == LEAVING {
+                moves::note(&mut session, bucket, Note::Answer(key_hash(&answer.key))).await?;
+            }
+            session.commit().await?;
+            Ok(stored)
+        })
+        .await
+    }
+}
+
+/// Locks a bucket that takes writes here.
+async fn state_of(session: &mut Session, bucket: u16, lock: &str) -> Result<u8, Fault> {
+    let sql = format!("SELECT state FROM t_bucket WHERE bucket = {bucket} {lock}");
+    let states: Vec<(u8,)> = crate::session::decode("t_bucket", session.text(&sql).await?)?;
+    match states.first() {
+        Some((state,)) if takes_writes(*state) => Ok(*state),
+        _ => Err(Fault::Moved),
     }
 }
 
@@ -180,16 +201,31 @@ impl OrderStore for MySqlOrderStore {
         let before = join_all(group.iter().map(|change| self.answered_before(change))).await;
         let fresh: Vec<&Change> =
             group.iter().zip(&before).filter(|(_, b)| b.is_ok()).map(|(change, _)| change).collect();
-        let mut outcomes = self.commit_on_lanes(&fresh).await;
-        let moved: Vec<usize> = (0..fresh.len()).filter(|place| judge::moved_away(&outcomes[*place])).collect();
-        // The map of buckets was old; with the new one they are where they should be, or not to be had.
-        if !moved.is_empty() && self.reload_topology().await.is_ok() {
-            let again: Vec<&Change> = moved.iter().map(|place| fresh[*place]).collect();
-            for (place, outcome) in moved.into_iter().zip(self.commit_on_lanes(&again).await) {
-                outcomes[place] = outcome;
+        let mut outcomes: Vec<Option<Outcome>> = fresh.iter().map(|_| None).collect();
+        let mut left: Vec<usize> = (0..fresh.len()).collect();
+        let mut patience = Patience::default();
+        loop {
+            let map = self.router.map();
+            let asked: Vec<&Change> = left.iter().map(|place| fresh[*place]).collect();
+            let told = self.commit_on_lanes(&asked).await;
+            let mut moved = Vec::new();
+            for (place, outcome) in left.into_iter().zip(told) {
+                if judge::moved_away(&outcome) {
+                    moved.push(place);
+                }
+                outcomes[place] = Some(outcome);
             }
+            // The map of buckets was old; with the new one they are where they should be, or soon will be.
+            if moved.is_empty() || !patience.wait(&self.shards[0].database).await {
+                break;
+            }
+            if let Err(fault) = self.router.reload(&map).await {
+                tracing::debug!(cause = %fault, "the map of buckets cannot be read again");
+            }
+            left = moved;
         }
-        let mut outcomes = outcomes.into_iter();
+        let outcomes = outcomes.into_iter().map(|outcome| outcome.expect("every change was asked about"));
+        let mut outcomes = outcomes;
         let result = |before: Outcome| match before {
             Ok(()) => outcomes.next().expect("every fresh change has its outcome"),
             answered => answered,
@@ -198,30 +234,44 @@ impl OrderStore for MySqlOrderStore {
     }
 
     async fn consume(&self, group: Vec<Change>, progress: Progress) -> Result<(), CommitError> {
-        let mut stored = self.consume_parts(self.split(&group, &progress)).await;
-        if judge::moved_away(&stored) {
-            self.reload_topology().await?;
-            stored = self.consume_parts(self.split(&group, &progress)).await;
+        let mut patience = Patience::default();
+        loop {
+            let map = self.router.map();
+            let stored = self.consume_parts(self.split(&group, &progress)).await;
+            if !judge::moved_away(&stored) || !patience.wait(&self.shards[0].database).await {
+                stored?;
+                break;
+            }
+            self.router.reload(&map).await.map_err(|fault| fault.undone(ENGINE))?;
         }
-        stored?;
         self.outbox.tell_senders(&progress).await;
         Ok(())
     }
 
     async fn void(&self, id: OrderId) -> Result<Voided> {
-        self.void_in(&self.shards[self.place_of(id)].database, id).await
+        let voided = self.at_place(id.bucket(), |place, _| void_in(self.router.shard(place.shard), id));
+        voided.await.map_err(|fault| fault.unknown(ENGINE))
     }
 
     async fn load(&self, id: OrderId) -> Result<Option<Arc<Order>>> {
-        let shard = &self.shards[self.place_of(id)];
-        shard.orders.get(id, |ids| reading::orders_by_id(&shard.database, ids)).await
+        let found = self.at_place(id.bucket(), |place, _| async move {
+            let shard = &self.shards[place.shard];
+            let fetch = |ids| reading::orders_here(&shard.database, self.router.map(), place.shard, ids);
+            Seen::here(shard.orders.get(id, fetch).await?)
+        });
+        found.await.map_err(|fault| fault.undone(ENGINE))
     }
 
     async fn find_answer(&self, key: &AnswerKey) -> Result<Option<Answer>> {
         let hash = key_hash(key);
         if let Some(user) = user_of_scope(&key.scope) {
-            let shard = &self.shards[self.topology().shard_of(user.bucket())];
-            return shard.answers.get(hash, |keys| answers_in(&shard.database, keys)).await;
+            let key = (hash, user.bucket().get());
+            let found = self.at_place(user.bucket(), |place, _| async move {
+                let shard = &self.shards[place.shard];
+                let fetch = |keys| reading::answers_here(&shard.database, self.router.map(), place.shard, keys);
+                Seen::here(shard.answers.get(key, fetch).await?)
+            });
+            return found.await.map_err(|fault| fault.undone(ENGINE));
         }
         let shards = self.shards.iter().map(|shard| &shard.database);
         let databases: Vec<_> = shards.chain(&self.answered_elsewhere).collect();
@@ -264,8 +314,13 @@ impl OrderStore for MySqlOrderStore {
     }
 
     async fn messages(&self, id: OrderId) -> Result<Vec<(Message, MessageState)>> {
-        let shard = &self.shards[self.place_of(id)].database;
-        reading::messages_of(shard, id).await.map_err(|fault| fault.undone(ENGINE))
+        let found = self.at_place(id.bucket(), |place, map| async move {
+            let shard = self.router.shard(place.shard);
+            let found = reading::messages_of(shard, id).await?;
+            reading::confirm(shard, &map, place.shard).await?;
+            Ok(found)
+        });
+        found.await.map_err(|fault| fault.undone(ENGINE))
     }
 
     async fn undecided(&self) -> Result<Vec<Arc<Order>>> {
@@ -282,28 +337,40 @@ impl OrderStore for MySqlOrderStore {
     }
 }
 
-impl MySqlOrderStore {
-    async fn void_in(&self, shard: &Arc<Database>, id: OrderId) -> Result<Voided> {
-        let decided = async {
-            let mut session = shard.begin().await?;
-            // Exclusive: waits for the groups that are running in this bucket, then sees what they left.
-            let sql = format!("SELECT state FROM t_bucket WHERE bucket = {} FOR UPDATE", id.bucket().get());
-            let states: Vec<(u8,)> = crate::session::decode("t_bucket", session.text(&sql).await?)?;
-            if states.first() != Some(&(OPEN,)) {
-                return Err(Fault::Away(judge::ELSEWHERE.to_owned()));
-            }
-            let sql = format!("SELECT version FROM t_order WHERE id = {id}");
-            let voided = if session.text(&sql).await?.is_empty() {
-                let sql = "INSERT INTO t_void (id, bucket) VALUES (?,?) ON DUPLICATE KEY UPDATE bucket = t_void.bucket";
-                session.exec(sql, vec![id.get().into(), u64::from(id.bucket().get()).into()]).await?;
-                Voided::Void
-            } else {
-                Voided::Order
-            };
-            // A lost reply leaves the id void or not; asking again tells.
-            session.commit().await?;
-            Ok(voided)
-        };
-        decided.await.map_err(|fault: Fault| fault.unknown(ENGINE))
+async fn void_in(shard: &Arc<Database>, id: OrderId) -> Result<Voided, Fault> {
+    let mut session = shard.begin().await?;
+    // Exclusive: waits for the groups that are running in this bucket, then sees what they left.
+    let bucket = id.bucket().get();
+    let state = state_of(&mut session, bucket, "FOR UPDATE").await?;
+    let sql = format!("SELECT version FROM t_order WHERE id = {id}");
+    let voided = if session.text(&sql).await?.is_empty() {
+        let sql = "INSERT INTO t_void (id, bucket) VALUES (?,?) ON DUPLICATE KEY UPDATE bucket = t_void.bucket";
+        session.exec(sql, vec![id.get().into(), u64::from(bucket).into()]).await?;
+        if state == LEAVING {
+            moves::note(&mut session, bucket, Note::Order(id.get())).await?;
+        }
+        Voided::Void
+    } else {
+        Voided::Order
+    };
+    // A lost reply leaves the id void or not; asking again tells.
+    session.commit().await?;
+    Ok(voided)
+}
+
+/// What a shard says of a row: it is there, or its bucket is not.
+#[derive(Clone)]
+enum Seen<T> {
+    Here(T),
+    Elsewhere,
+}
+
+impl<T> Seen<T> {
+    fn here(found: Option<Self>) -> Result<Option<T>, Fault> {
+        match found {
+            Some(Self::Here(found)) => Ok(Some(found)),
+            Some(Self::Elsewhere) => Err(Fault::Moved),
+            None => Ok(None),
+        }
     }
 }

@@ -9,6 +9,7 @@ mod gate_epochs;
 mod gates;
 mod messages;
 mod opening;
+mod resharding;
 mod shards;
 mod statistics;
 mod suites;

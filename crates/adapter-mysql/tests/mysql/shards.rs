@@ -31,7 +31,7 @@ async fn transactions(set: &Set) -> u64 {
     for address in &set.addresses.shards {
         let mut conn = connect(address).await;
         let counted: Option<u64> =
-            conn.query_first("SELECT CAST(SUM(last_group) AS UNSIGNED) FROM t_writer").await.unwrap();
+            conn.query_first("SELECT CAST(COALESCE(SUM(last_group), 0) AS UNSIGNED) FROM t_writer").await.unwrap();
         sum += counted.unwrap_or(0);
         conn.disconnect().await.unwrap();
     }

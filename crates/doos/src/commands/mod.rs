@@ -7,6 +7,7 @@ mod dlq;
 mod offline;
 mod projections;
 mod serve;
+mod shards;
 
 use anyhow::{Context, Result};
 use doos_node::config::{Flags, Loaded, load as load_config};
@@ -28,6 +29,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Bench(bench)) => bench::bench(global, *bench),
         Some(Command::Migrate(verb)) => offline::migrate(&load(global)?, verb, global.output),
         Some(Command::Projections(verb)) => projections::projections(&load(global)?, &verb, global.output),
+        Some(Command::Shards(verb)) => shards::shards(&load(global)?, verb, global.output),
         Some(Command::Dlq(verb)) => dlq::dlq(&load(global)?, verb, global.output),
         Some(Command::Journal(verb)) => offline::journal(&load(global)?, verb, global.output),
         Some(Command::Config(verb)) => config::config(&load(global)?, &verb, global.output),

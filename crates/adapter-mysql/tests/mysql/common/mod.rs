@@ -79,6 +79,8 @@ impl SimRuntime for RealClock {
 pub struct Servers {
     pub shards: [String; 2],
     pub inventory: String,
+    /// For a third shard; another server if `DOOS_TEST_MYSQL_SPARE` names one.
+    pub spare: String,
 }
 
 /// The servers, or `None` after having said so loudly.
@@ -110,14 +112,15 @@ fn find_servers() -> Option<Servers> {
     let first = base("DOOS_TEST_MYSQL_0")?;
     let second = base("DOOS_TEST_MYSQL_1").unwrap_or_else(|| first.clone());
     let inventory = base("DOOS_TEST_MYSQL_INVENTORY").unwrap_or_else(|| first.clone());
-    Some(Servers { shards: [first, second], inventory })
+    let spare = base("DOOS_TEST_MYSQL_SPARE").unwrap_or_else(|| second.clone());
+    Some(Servers { shards: [first, second], inventory, spare })
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-async fn connect(server: &str) -> Conn {
+pub async fn connect(server: &str) -> Conn {
     let opts = OptsBuilder::from_opts(Opts::from_url(server).unwrap()).prefer_socket(false);
     Conn::new(opts).await.expect("the server takes connections")
 }
