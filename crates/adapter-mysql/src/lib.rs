@@ -30,6 +30,7 @@ mod outbox;
 mod partitions;
 mod payment_book;
 mod rows;
+mod script;
 mod senders;
 mod session;
 pub mod settings;
