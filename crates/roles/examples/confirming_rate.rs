@@ -5,7 +5,8 @@
 //! The plain program is given every advantage: it has no broker and no relay, the connection that placed the order does
 //! the next step itself, at once. Prints and judges nothing: the numbers mean something only as ratios of one run.
 //! `CONFIRMING_SECONDS` and `CONFIRMING_ROUNDS` make it longer; the callers place for so long, and the rate counts until
-//! the last order is confirmed.
+//! the last order is confirmed. At 256 callers the plain program takes 256 of the inventory server's connections; where others
+//! use it too, it may have none left.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on has nothing to say")]
 
