@@ -22,7 +22,7 @@ use crate::ledger::MySqlStockLedger;
 use crate::migrate::{self, Schema, Standing};
 use crate::options::Options;
 use crate::orders::MySqlOrderStore;
-use crate::outbox::{MySqlOutbox, Sources};
+use crate::outbox::{Limits, MySqlOutbox, Sources};
 use crate::partitions;
 use crate::payment_book::MySqlPaymentBook;
 use crate::router::{Router, read_all};
@@ -207,8 +207,12 @@ impl Databases {
         };
         let options = &self.options;
         let poll_after_ms = options.poll_after_ms;
-        let outbox = MySqlOutbox::new(sources, Arc::clone(router), options.handed_over_max, options.republish_after_ms);
-        let outbox = Arc::new(outbox);
+        let limits = Limits {
+            handed_over_max: options.handed_over_max,
+            republish_after_ms: options.republish_after_ms,
+            mark_after_ms: options.mark_after_ms,
+        };
+        let outbox = Arc::new(MySqlOutbox::new(sources, Arc::clone(router), limits));
         let answered_elsewhere = vec![Arc::clone(&self.inventory), Arc::clone(&self.catalog)];
         let orders = Arc::new(MySqlOrderStore::new(
             self.shards.clone(),

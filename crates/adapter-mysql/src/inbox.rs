@@ -13,14 +13,17 @@ use doos_ports::inbox::{Backlog, DeadLetter, Inbox, Progress, Waiting};
 use doos_ports::order_store::{CommitError, OrderStore};
 use futures::future::try_join_all;
 use mysql_async::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::database::Database;
+use crate::dialect::list;
 use crate::error::Fault;
 use crate::mailbox;
 use crate::orders::MySqlOrderStore;
 use crate::outbox::{MySqlOutbox, Source};
 use crate::rows::parse;
+use crate::script::Script;
 
 const ENGINE: &str = "the inbox";
 
@@ -99,13 +102,6 @@ impl MySqlInbox {
         rows.into_iter().map(|row| waiting_of(row).map_err(|fault| fault.undone(ENGINE))).collect()
     }
 
-    async fn count(&self, consumer: Consumer, table: &str, order: OrderId) -> Result<usize> {
-        let sql = format!("SELECT COUNT(*) FROM {table} WHERE consumer = ? AND order_id = ?");
-        let params = vec![consumer.name().into(), order.get().into()];
-        let counts: Vec<(u64,)> = self.ask(self.homes(consumer), table, &sql, params).await?;
-        Ok(counts.into_iter().map(|(count,)| count as usize).sum())
-    }
-
     async fn letters(&self, condition: &str, params: Vec<Value>) -> Result<Vec<DeadLetter>> {
         let sql = format!("SELECT {LETTER_COLUMNS} FROM t_dead_letter WHERE {condition}");
         let rows: Vec<LetterRow> = self.ask(self.all_homes(), "t_dead_letter", &sql, params).await?;
@@ -118,14 +114,11 @@ impl MySqlInbox {
     }
 
     async fn store_at(&self, source: Source, database: &Arc<Database>, progress: &Progress) -> Result<()> {
-        let written = async {
-            let mut session = database.begin().await?;
-            let poll_at = database.clock.now().plus_millis(self.poll_after_ms);
-            mailbox::settle(&mut session, progress, poll_at).await?;
-            Ok(session)
-        };
-        let mut session = written.await.map_err(|fault: Fault| fault.undone(ENGINE))?;
-        session.commit().await.map_err(|fault| fault.unknown(ENGINE))?;
+        let mut session = database.begin().await.map_err(|fault| fault.undone(ENGINE))?;
+        let mut script = Script::default();
+        mailbox::settle(&mut script, progress, database.clock.now().plus_millis(self.poll_after_ms));
+        session.run_to_commit(script).await.map_err(|fault| fault.unknown(ENGINE))?;
+        drop(session);
         self.outbox.hand_over(source, progress.outgoing.iter().cloned());
         self.outbox.tell_senders(progress).await;
         Ok(())
@@ -168,9 +161,28 @@ impl Inbox for MySqlInbox {
     }
 
     async fn backlog(&self, consumer: Consumer, order: OrderId) -> Result<Backlog> {
-        let waiting = self.count(consumer, "t_waiting", order).await?;
-        let parked = self.count(consumer, "t_dead_letter", order).await?;
-        Ok(Backlog { waiting, parked })
+        Ok(self.backlogs(consumer, &[order]).await?.remove(&order).unwrap_or_default())
+    }
+
+    /// One statement a database, however many orders.
+    async fn backlogs(&self, consumer: Consumer, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Backlog>> {
+        let ids = list(orders.iter().map(|order| order.get()));
+        let count = |table: &str, parked: u8| {
+            format!(
+                "SELECT order_id, {parked}, COUNT(*) FROM {table} \
+                 WHERE consumer = '{consumer}' AND order_id IN ({ids}) GROUP BY order_id"
+            )
+        };
+        let sql = format!("{} UNION ALL {}", count("t_waiting", 0), count("t_dead_letter", 1));
+        let asked = self.homes(consumer).into_iter().map(|database| database.read_text("t_waiting", &sql));
+        let counts: Vec<Vec<(u64, u8, u64)>> = try_join_all(asked).await.map_err(|fault| fault.undone(ENGINE))?;
+        let mut backlogs: BTreeMap<OrderId, Backlog> = BTreeMap::new();
+        for (order, parked, count) in counts.into_iter().flatten() {
+            let Some(order) = OrderId::new(order) else { continue };
+            let backlog = backlogs.entry(order).or_default();
+            *(if parked == 0 { &mut backlog.waiting } else { &mut backlog.parked }) += count as usize;
+        }
+        Ok(backlogs)
     }
 
     async fn waiting_of(&self, consumer: Consumer, order: OrderId) -> Result<Vec<Waiting>> {

@@ -25,6 +25,7 @@ use crate::mailbox;
 use crate::orders::first_answer_in;
 use crate::outbox::MySqlOutbox;
 use crate::rows::{bucket_of_scope, json, parse};
+use crate::script::Script;
 use crate::session::{Session, Statement, decode};
 
 const ENGINE: &str = "the stock ledger";
@@ -68,27 +69,24 @@ impl MySqlStockLedger {
     }
 
     async fn take_locks(&self, products: Vec<ProductId>, orders: Vec<OrderId>) -> Result<Locked, Fault> {
-        let mut session = self.database.begin().await?;
         let mut products: BTreeSet<u64> = products.into_iter().map(ProductId::get).collect();
         let orders: BTreeSet<u64> = orders.into_iter().map(OrderId::get).collect();
-        let mut decisions = Vec::new();
-        if !orders.is_empty() {
-            guard(&mut session, orders.iter().map(|order| order % GUARDS)).await?;
-            let sql = format!(
-                "SELECT {DECISION_COLUMNS} FROM t_decision WHERE order_id IN ({}) ORDER BY order_id FOR UPDATE",
-                list(orders.iter().copied())
-            );
-            for row in decode::<DecisionColumns>("t_decision", session.text(&sql).await?)? {
-                decisions.push(decision_of(row)?);
-            }
-            let given = decisions.iter().flat_map(|decision: &DecisionRow| &decision.lines);
-            products.extend(given.map(|line| line.product_id.get()));
-        }
+        // Without orders these find nothing and lock nothing.
+        let sql = format!(
+            "{}; SELECT {DECISION_COLUMNS} FROM t_decision WHERE order_id IN ({}) ORDER BY order_id FOR UPDATE",
+            guard(orders.iter().map(|order| order % GUARDS)),
+            list(orders.iter().copied())
+        );
+        let (mut session, mut sets) = self.database.begin_with(&sql).await?;
+        let decided = decode::<DecisionColumns>("t_decision", sets.pop().unwrap_or_default())?;
+        let decisions: Vec<DecisionRow> = decided.into_iter().map(decision_of).collect::<Result<_, _>>()?;
+        let given = decisions.iter().flat_map(|decision| &decision.lines);
+        products.extend(given.map(|line| line.product_id.get()));
         let mut rows = locked_rows(&mut session, &products).await?;
         let known: BTreeSet<u64> = rows.iter().map(|row| row.product_id.get()).collect();
         let unknown: BTreeSet<u64> = products.difference(&known).copied().collect();
         if !unknown.is_empty() {
-            guard(&mut session, unknown.iter().map(|product| GUARDS + product % GUARDS)).await?;
+            session.text(&guard(unknown.iter().map(|product| GUARDS + product % GUARDS))).await?;
             rows.extend(locked_rows(&mut session, &unknown).await?);
             rows.sort_by_key(|row| row.product_id);
         }
@@ -117,10 +115,9 @@ impl MySqlStockLedger {
 }
 
 /// Locks places of the guard table, in ascending order.
-async fn guard(session: &mut Session, slots: impl Iterator<Item = u64>) -> Result<(), Fault> {
+fn guard(slots: impl Iterator<Item = u64>) -> String {
     let slots: BTreeSet<u64> = slots.collect();
-    session.text(&format!("SELECT slot FROM t_guard WHERE slot IN ({}) ORDER BY slot FOR UPDATE", list(slots))).await?;
-    Ok(())
+    format!("SELECT slot FROM t_guard WHERE slot IN ({}) ORDER BY slot FOR UPDATE", list(slots))
 }
 
 async fn locked_rows(session: &mut Session, products: &BTreeSet<u64>) -> Result<Vec<StockRow>, Fault> {
@@ -253,13 +250,8 @@ impl Locked {
         Ok(())
     }
 
-    async fn write(
-        &mut self,
-        changes: &Changes,
-        progress: Option<&Progress>,
-        answer: Option<&Answer>,
-    ) -> Result<(), Fault> {
-        let session = &mut self.session;
+    fn script(&self, changes: &Changes, progress: Option<&Progress>) -> Script {
+        let mut script = Script::default();
         let rows = changes.rows.iter().map(|row| {
             vec![
                 row.product_id.get().into(),
@@ -271,7 +263,7 @@ impl Locked {
                 row.sold.into(),
             ]
         });
-        session.write_rows(&ROWS, rows.collect()).await?;
+        script.rows(&ROWS, rows);
         let decisions = changes.decisions.iter().map(|row| {
             vec![
                 row.order_id.get().into(),
@@ -281,7 +273,7 @@ impl Locked {
                 row.at.as_millis().into(),
             ]
         });
-        session.write_rows(&DECISIONS, decisions.collect()).await?;
+        script.rows(&DECISIONS, decisions);
         let movements = changes.movements.iter().map(|movement| {
             vec![
                 movement.reference.as_str().into(),
@@ -292,15 +284,12 @@ impl Locked {
                 movement.at.as_millis().into(),
             ]
         });
-        session.write_rows(&MOVEMENTS, movements.collect()).await?;
+        script.rows(&MOVEMENTS, movements);
         if let Some(progress) = progress {
             let poll_at = self.clock.clock.now().plus_millis(self.poll_after_ms);
-            mailbox::settle(session, progress, poll_at).await?;
+            mailbox::settle(&mut script, progress, poll_at);
         }
-        if let Some(answer) = answer {
-            first_answer_in(session, answer, bucket_of_scope(&answer.key.scope)).await?;
-        }
-        Ok(())
+        script
     }
 }
 
@@ -321,9 +310,12 @@ impl StockTransaction for Locked {
         answer: Option<Answer>,
     ) -> Result<()> {
         self.check(&changes)?;
-        let written = self.write(&changes, progress.as_ref(), answer.as_ref()).await;
-        written.map_err(|fault| fault.undone(ENGINE))?;
-        self.session.commit().await.map_err(|fault| fault.unknown(ENGINE))?;
+        let script = self.script(&changes, progress.as_ref());
+        if let Some(answer) = &answer {
+            let stored = first_answer_in(&mut self.session, answer, bucket_of_scope(&answer.key.scope)).await;
+            stored.map_err(|fault| fault.undone(ENGINE))?;
+        }
+        self.session.run_to_commit(script).await.map_err(|fault| fault.unknown(ENGINE))?;
         let Self { session, outbox, .. } = *self;
         drop(session);
         if let Some(progress) = progress {

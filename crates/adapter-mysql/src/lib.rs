@@ -33,6 +33,7 @@ mod partitions;
 mod payment_book;
 mod router;
 mod rows;
+mod script;
 mod senders;
 mod session;
 pub mod settings;

@@ -8,9 +8,9 @@ use mysql_async::Value;
 use std::collections::BTreeMap;
 
 use crate::dialect::list;
-use crate::error::Fault;
 use crate::rows::{MESSAGES_AGAIN, json, message_values};
-use crate::session::{Session, Statement};
+use crate::script::Script;
+use crate::session::Statement;
 
 const WAIT: Statement = Statement {
     head: "INSERT INTO t_waiting (consumer, message_id, order_id, arrival, tries, next_at, cause, payload)",
@@ -24,6 +24,11 @@ const PARK: Statement = Statement {
     tail: "ON DUPLICATE KEY UPDATE arrival = VALUES(arrival), tries = VALUES(tries), cause = VALUES(cause), \
            parked_at = VALUES(parked_at), payload = VALUES(payload)",
 };
+const POSITION: Statement = Statement {
+    head: "INSERT INTO t_progress (consumer, bus_position)",
+    columns: 2,
+    tail: "ON DUPLICATE KEY UPDATE bus_position = GREATEST(bus_position, VALUES(bus_position))",
+};
 /// A cause is for people to read; the column takes no more.
 const CAUSE_CHARS_MAX: usize = 4_000;
 
@@ -35,14 +40,14 @@ fn cause(text: &str) -> Value {
     text.chars().take(CAUSE_CHARS_MAX).collect::<String>().into()
 }
 
-/// Writes all of a progress that belongs to this database. `poll_at`: when the poll may take the outgoing messages.
-pub(crate) async fn settle(session: &mut Session, progress: &Progress, poll_at: Timestamp) -> Result<(), Fault> {
+/// Adds all of a progress that belongs to this database. `poll_at`: when the poll may take the outgoing messages.
+pub(crate) fn settle(script: &mut Script, progress: &Progress, poll_at: Timestamp) {
     let consumer = progress.consumer;
     let waiting: Vec<&MessageId> = progress.wait.iter().map(|waiting| &waiting.message.id).collect();
     let parked: Vec<&MessageId> = progress.park.iter().map(|letter| &letter.message.id).collect();
     let settled: Vec<&MessageId> = progress.settled.iter().collect();
-    remove(session, consumer, &[settled.clone(), parked].concat(), "t_waiting").await?;
-    remove(session, consumer, &[settled, waiting].concat(), "t_dead_letter").await?;
+    remove(script, consumer, &[settled.clone(), parked].concat(), "t_waiting");
+    remove(script, consumer, &[settled, waiting].concat(), "t_dead_letter");
     let wait = progress.wait.iter().map(|waiting| {
         let message = &waiting.message;
         vec![
@@ -56,7 +61,7 @@ pub(crate) async fn settle(session: &mut Session, progress: &Progress, poll_at: 
             json(message).into(),
         ]
     });
-    session.write_rows(&WAIT, last_of_each(wait, 1)).await?;
+    script.rows(&WAIT, last_of_each(wait, 1));
     let park = progress.park.iter().map(|letter| {
         let message = &letter.message;
         vec![
@@ -70,28 +75,24 @@ pub(crate) async fn settle(session: &mut Session, progress: &Progress, poll_at: 
             json(message).into(),
         ]
     });
-    session.write_rows(&PARK, last_of_each(park, 0)).await?;
-    send(session, &progress.outgoing, poll_at).await?;
+    script.rows(&PARK, last_of_each(park, 0));
+    send(script, &progress.outgoing, poll_at);
     if let Some(position) = progress.position {
-        let sql = "INSERT INTO t_progress (consumer, bus_position) VALUES (?,?) \
-                   ON DUPLICATE KEY UPDATE bus_position = GREATEST(bus_position, VALUES(bus_position))";
-        session.exec(sql, vec![consumer.name().into(), position.0.into()]).await?;
+        // Last, since every unit of this consumer meets in this row.
+        script.rows(&POSITION, [vec![consumer.name().into(), position.0.into()]]);
     }
-    Ok(())
 }
 
 /// Messages of a context, new or told again.
-pub(crate) async fn send(session: &mut Session, messages: &[Message], poll_at: Timestamp) -> Result<(), Fault> {
-    let rows = messages.iter().map(|message| message_values(message, poll_at)).collect();
-    session.write_rows(&MESSAGES_AGAIN, rows).await
+pub(crate) fn send(script: &mut Script, messages: &[Message], poll_at: Timestamp) {
+    script.rows(&MESSAGES_AGAIN, messages.iter().map(|message| message_values(message, poll_at)));
 }
 
-async fn remove(session: &mut Session, consumer: Consumer, ids: &[&MessageId], table: &str) -> Result<(), Fault> {
-    if ids.is_empty() {
-        return Ok(());
+fn remove(script: &mut Script, consumer: Consumer, ids: &[&MessageId], table: &str) {
+    if !ids.is_empty() {
+        let ids = text_of(ids);
+        script.add(format!("DELETE FROM {table} WHERE message_id IN ({ids}) AND consumer = '{consumer}'"));
     }
-    let sql = format!("DELETE FROM {table} WHERE message_id IN ({}) AND consumer = '{consumer}'", text_of(ids));
-    session.text(&sql).await.map(drop)
 }
 
 /// One row for each message: the last one said about it.

@@ -5,6 +5,10 @@
 //! published and not consumed in time is published again, ever more rarely. A database that is away keeps nobody else's
 //! messages.
 //!
+//! That a message is published is written down a moment late, and for many at once: by then most have been consumed, and
+//! such a row is looked at and left as it is. Until it is written the message counts as published here; a crash in between
+//! publishes it again.
+//!
 //! What must never happen: a message forgotten because the memory was full. The memory only saves the wait for the poll.
 
 use async_trait::async_trait;
@@ -14,6 +18,7 @@ use doos_domain::time::Timestamp;
 use doos_ports::Result;
 use doos_ports::order_store::MessageState;
 use doos_ports::outbox::Outbox;
+use futures::future::join_all;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -30,6 +35,9 @@ const ENGINE: &str = "the outbox";
 const POLL_EVERY_MS: i64 = 1_000;
 const DAY_MS: i64 = 86_400_000;
 const ROWS_FORGOTTEN_AT_ONCE: usize = 1_000;
+const ROWS_MARKED_AT_ONCE: usize = 1_000;
+/// So many are marked even if their time has not come.
+const UNMARKED_MAX: usize = 20_000;
 
 /// Which of the databases; shards come first, by number.
 pub(crate) type Source = usize;
@@ -64,10 +72,16 @@ pub struct MySqlOutbox {
     pub(crate) router: Arc<Router>,
     handed: Mutex<Handed>,
     arrived: Notify,
-    handed_over_max: usize,
-    republish_after_ms: i64,
+    limits: Limits,
     /// When the map of buckets was last looked at for a message that was not there.
     pub(crate) looked_at: Mutex<Option<Duration>>,
+}
+
+/// As the options say them.
+pub(crate) struct Limits {
+    pub handed_over_max: usize,
+    pub republish_after_ms: i64,
+    pub mark_after_ms: i64,
 }
 
 /// Messages known to be open, in the order in which they came.
@@ -76,12 +90,24 @@ struct Handed {
     open: BTreeMap<u64, (Source, Message)>,
     numbers: HashMap<MessageId, u64>,
     last_number: u64,
+    /// Published, and not marked in their databases yet. No poll brings them back meanwhile.
+    unmarked: HashMap<MessageId, Unmarked>,
+    /// When the first of them was published.
+    unmarked_since: Option<Timestamp>,
     next_poll_at: Timestamp,
+}
+
+#[derive(Clone, Copy)]
+struct Unmarked {
+    /// Unknown for a message that was not handed out here.
+    source: Option<Source>,
+    at: Timestamp,
 }
 
 impl Handed {
     fn add(&mut self, source: Source, message: Message, most: usize) {
-        if self.open.len() >= most || self.numbers.contains_key(&message.id) {
+        let is_known = self.numbers.contains_key(&message.id) || self.unmarked.contains_key(&message.id);
+        if self.open.len() >= most || is_known {
             return;
         }
         self.last_number += 1;
@@ -92,6 +118,28 @@ impl Handed {
     fn take(&mut self, id: &MessageId) -> Option<Source> {
         let number = self.numbers.remove(id)?;
         self.open.remove(&number).map(|(source, _)| source)
+    }
+
+    fn published(&mut self, ids: Vec<MessageId>, at: Timestamp) {
+        for id in ids {
+            let source = self.take(&id);
+            self.unmarked.insert(id, Unmarked { source, at });
+            self.unmarked_since.get_or_insert(at);
+        }
+    }
+
+    /// What is to be marked now, if it is time.
+    fn take_unmarked(&mut self, now: Timestamp, after_ms: i64) -> HashMap<MessageId, Unmarked> {
+        let is_due = |since: Timestamp| {
+            let age_ms = now.millis_since(since);
+            // A clock that was set back must not stop the marking.
+            age_ms >= after_ms || age_ms < 0
+        };
+        if self.unmarked.len() < UNMARKED_MAX && !self.unmarked_since.is_some_and(is_due) {
+            return HashMap::new();
+        }
+        self.unmarked_since = None;
+        std::mem::take(&mut self.unmarked)
     }
 
     fn first(&self, limit: usize) -> Vec<Message> {
@@ -105,9 +153,9 @@ impl Handed {
 }
 
 impl MySqlOutbox {
-    pub(crate) fn new(sources: Sources, router: Arc<Router>, handed_over_max: usize, republish_after_ms: i64) -> Self {
+    pub(crate) fn new(sources: Sources, router: Arc<Router>, limits: Limits) -> Self {
         let (handed, arrived) = (Mutex::default(), Notify::new());
-        Self { sources, router, handed, arrived, handed_over_max, republish_after_ms, looked_at: Mutex::default() }
+        Self { sources, router, handed, arrived, limits, looked_at: Mutex::default() }
     }
 
     pub(crate) const fn sources(&self) -> &Sources {
@@ -124,7 +172,9 @@ impl MySqlOutbox {
         {
             let mut handed = self.handed();
             for message in messages {
-                handed.add(source, message, self.handed_over_max);
+                // Committed anew, so what was published before does not count for it.
+                handed.unmarked.remove(&message.id);
+                handed.add(source, message, self.limits.handed_over_max);
                 any = true;
             }
         }
@@ -155,9 +205,44 @@ impl MySqlOutbox {
         found.sort_by_key(|(at, source, _)| (*at, *source));
         let mut handed = self.handed();
         for (_, source, message) in found {
-            handed.add(source, message, self.handed_over_max);
+            handed.add(source, message, self.limits.handed_over_max);
         }
         Ok(more)
+    }
+
+    /// Writes down what was published, if it is time. What cannot be written is published again, and marked then.
+    async fn mark(&self, now: Timestamp) -> Result<()> {
+        let unmarked = self.handed().take_unmarked(now, self.limits.mark_after_ms);
+        let mut by_source: BTreeMap<Source, Vec<(MessageId, Timestamp)>> = BTreeMap::new();
+        for (id, Unmarked { source, at }) in unmarked {
+            match source {
+                Some(source) => by_source.entry(source).or_default().push((id, at)),
+                None => (0..self.sources.shards.len() + 3)
+                    .for_each(|source| by_source.entry(source).or_default().push((id.clone(), at))),
+            }
+        }
+        let writes = by_source.iter().flat_map(|(source, ids)| {
+            ids.chunks(ROWS_MARKED_AT_ONCE).map(|ids| self.mark_in(self.sources.all()[*source], ids))
+        });
+        let lost = join_all(writes).await.into_iter().find_map(std::result::Result::err);
+        lost.map_or(Ok(()), |fault| Err(fault.unknown(ENGINE)))
+    }
+
+    async fn mark_in(
+        &self,
+        database: &Arc<Database>,
+        ids: &[(MessageId, Timestamp)],
+    ) -> std::result::Result<u64, Fault> {
+        // All of them count from the last one's publishing, which is at most a moment later than their own.
+        let at = ids.iter().map(|(_, at)| *at).max().unwrap_or_default();
+        let sql = format!(
+            "UPDATE t_local_message SET status = {PUBLISHED}, next_retry = {} + {} * (1 << LEAST(retry_count, 7)), \
+             retry_count = retry_count + 1 WHERE message_id IN ({}) AND status IN (0, 1)",
+            at.as_millis(),
+            self.limits.republish_after_ms,
+            list(ids.iter().map(|(id, _)| id.as_str()))
+        );
+        database.write_text(&sql).await
     }
 
     /// Removes what was consumed more than a day ago, in steps. Returns how many rows went.
@@ -217,6 +302,10 @@ async fn due(
 #[async_trait]
 impl Outbox for MySqlOutbox {
     async fn open(&self, now: Timestamp, limit: usize) -> Result<Vec<Message>> {
+        // Of a database that is away, the messages are published again; the others' go on.
+        if let Err(error) = self.mark(now).await {
+            tracing::debug!(%error, "what was published could not be marked");
+        }
         let (mut first, may_poll) = {
             let mut handed = self.handed();
             (handed.first(limit), handed.may_poll(now))
@@ -231,31 +320,8 @@ impl Outbox for MySqlOutbox {
     }
 
     async fn mark_published(&self, ids: Vec<MessageId>, now: Timestamp) -> Result<()> {
-        let mut by_source: BTreeMap<Source, Vec<MessageId>> = BTreeMap::new();
-        {
-            let mut handed = self.handed();
-            for id in ids {
-                match handed.take(&id) {
-                    Some(source) => by_source.entry(source).or_default().push(id),
-                    None => (0..self.sources.shards.len() + 3)
-                        .for_each(|source| by_source.entry(source).or_default().push(id.clone())),
-                }
-            }
-        }
-        let mut lost = None;
-        for (source, ids) in by_source {
-            let sql = format!(
-                "UPDATE t_local_message SET status = {PUBLISHED}, next_retry = {} + {} * (1 << LEAST(retry_count, 7)), \
-                 retry_count = retry_count + 1 WHERE message_id IN ({}) AND status IN (0, 1)",
-                now.as_millis(),
-                self.republish_after_ms,
-                list(ids.iter().map(MessageId::as_str))
-            );
-            if let Err(fault) = self.sources.all()[source].write_text(&sql).await {
-                lost = Some(fault);
-            }
-        }
-        lost.map_or(Ok(()), |fault| Err(fault.unknown(ENGINE)))
+        self.handed().published(ids, now);
+        self.mark(now).await
     }
 
     async fn ready(&self) {

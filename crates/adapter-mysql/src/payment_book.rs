@@ -16,6 +16,7 @@ use crate::database::Database;
 use crate::error::Fault;
 use crate::mailbox;
 use crate::outbox::MySqlOutbox;
+use crate::script::Script;
 use crate::session::Session;
 
 const ENGINE: &str = "the payment book";
@@ -81,10 +82,12 @@ impl MySqlPaymentBook {
             }
         }
         let poll_at = self.database.clock.now().plus_millis(self.poll_after_ms);
-        mailbox::send(&mut session, &told, poll_at).await?;
+        let mut script = Script::default();
+        mailbox::send(&mut script, &told, poll_at);
         if let Some(progress) = progress {
-            mailbox::settle(&mut session, progress, poll_at).await?;
+            mailbox::settle(&mut script, progress, poll_at);
         }
+        session.run(script).await?;
         Ok((session, new, told))
     }
 }

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::database::Database;
-use crate::error::Fault;
 use crate::mailbox;
 use crate::outbox::MySqlOutbox;
-use crate::session::{Session, Statement};
+use crate::script::Script;
+use crate::session::Statement;
 
 const ENGINE: &str = "the shipments";
 const ROWS: Statement = Statement {
@@ -36,8 +36,7 @@ impl MySqlShipmentStore {
         Self { database, outbox, poll_after_ms }
     }
 
-    async fn write(&self, shipments: Vec<Shipment>, progress: &Progress) -> Result<Session, Fault> {
-        let mut session = self.database.begin().await?;
+    fn script(&self, shipments: Vec<Shipment>, progress: &Progress) -> Script {
         // The last word about an order within one group counts.
         let last: BTreeMap<OrderId, Shipment> =
             shipments.into_iter().map(|shipment| (shipment.order_id, shipment)).collect();
@@ -50,18 +49,19 @@ impl MySqlShipmentStore {
                 shipment.delivered_at.map(Timestamp::as_millis).into(),
             ]
         };
-        session.write_rows(&ROWS, last.into_values().map(row).collect()).await?;
-        let poll_at = self.database.clock.now().plus_millis(self.poll_after_ms);
-        mailbox::settle(&mut session, progress, poll_at).await?;
-        Ok(session)
+        let mut script = Script::default();
+        script.rows(&ROWS, last.into_values().map(row));
+        mailbox::settle(&mut script, progress, self.database.clock.now().plus_millis(self.poll_after_ms));
+        script
     }
 }
 
 #[async_trait]
 impl ShipmentStore for MySqlShipmentStore {
     async fn store(&self, shipments: Vec<Shipment>, progress: Progress) -> Result<()> {
-        let mut session = self.write(shipments, &progress).await.map_err(|fault| fault.undone(ENGINE))?;
-        session.commit().await.map_err(|fault| fault.unknown(ENGINE))?;
+        let mut session = self.database.begin().await.map_err(|fault| fault.undone(ENGINE))?;
+        let script = self.script(shipments, &progress);
+        session.run_to_commit(script).await.map_err(|fault| fault.unknown(ENGINE))?;
         drop(session);
         self.outbox.hand_over(self.outbox.sources().shipping(), progress.outgoing.iter().cloned());
         self.outbox.tell_senders(&progress).await;

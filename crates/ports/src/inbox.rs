@@ -12,6 +12,7 @@ use doos_domain::ids::{MessageId, OrderId};
 use doos_domain::message::{Consumer, Message};
 use doos_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 use crate::Result;
 use crate::bus::Position;
@@ -95,6 +96,19 @@ pub trait Inbox: Send + Sync {
     async fn next_due(&self, consumer: Consumer) -> Result<Option<Timestamp>>;
 
     async fn backlog(&self, consumer: Consumer, order: OrderId) -> Result<Backlog>;
+
+    /// Of many orders, those that have any. A consumer asks this for every group, so an engine at the other end of a
+    /// network answers it in one question.
+    async fn backlogs(&self, consumer: Consumer, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Backlog>> {
+        let mut backlogs = BTreeMap::new();
+        for order in orders {
+            let backlog = self.backlog(consumer, *order).await?;
+            if backlog != Backlog::default() {
+                backlogs.insert(*order, backlog);
+            }
+        }
+        Ok(backlogs)
+    }
 
     /// Waiting messages of one order, in order of arrival.
     async fn waiting_of(&self, consumer: Consumer, order: OrderId) -> Result<Vec<Waiting>>;

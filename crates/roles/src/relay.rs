@@ -1,7 +1,8 @@
 //! Relay: takes messages committed with their orders to the bus.
 //!
 //! What holds: a message is marked only after the bus has it; a crash between the two publishes it again, which its
-//! consumer does not mind. Where the journal is the bus, there is never anything open.
+//! consumer does not mind. Where the journal is the bus, there is never anything open. A group is what was committed
+//! while the last one was on its way, so it grows with the rate and with the time that the broker takes.
 
 use async_trait::async_trait;
 use doos_app::App;
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 use crate::{Ran, Role};
 
-const GROUP: usize = 200;
+/// Far more than is committed while a group is on its way; the bound is for what an outage has left.
+const GROUP_MAX: usize = 4_096;
 
 pub struct Relay {
     app: Arc<App>,
@@ -31,7 +33,7 @@ impl Role for Relay {
     }
 
     async fn run_once(&mut self, now: Timestamp) -> doos_app::Result<Ran> {
-        let open = self.app.ports.outbox.open(now, GROUP).await?;
+        let open = self.app.ports.outbox.open(now, GROUP_MAX).await?;
         let Some(oldest) = open.first() else { return Ok(Ran::Idle) };
         let lag_ms = now.millis_since(oldest.at);
         let ids = open.iter().map(|message| message.id.clone()).collect();

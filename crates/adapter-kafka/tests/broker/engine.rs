@@ -5,16 +5,24 @@ use doos_domain::message::Consumer;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const VARIABLE: &str = "DOOS_TEST_KAFKA";
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
+}
+
 pub fn services() -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
-    Command::new(root.join("scripts/services.sh"))
+    Command::new(root().join("scripts/services.sh"))
+}
+
+/// Where the shared engines keep their files.
+pub fn shared_folder() -> PathBuf {
+    std::env::var_os("DOOS_SERVICES_DIR").map_or_else(|| root().join(".services"), PathBuf::from)
 }
 
 fn started() -> Option<String> {
@@ -41,15 +49,19 @@ pub fn address() -> Option<&'static str> {
 
 /// Options with topics that nobody else uses.
 pub fn options(partitions: u32) -> Option<Options> {
+    Some(options_at(address()?, partitions))
+}
+
+pub fn options_at(broker: &str, partitions: u32) -> Options {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    Some(Options {
-        brokers: vec![address()?.to_owned()],
+    Options {
+        brokers: vec![broker.to_owned()],
         topic_prefix: format!("doos.test-{}-{number}", std::process::id()),
         partitions,
         session_timeout_ms: 2_000,
         ..Options::default()
-    })
+    }
 }
 
 pub fn open(options: &Options) -> KafkaBus {

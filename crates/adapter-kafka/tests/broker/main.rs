@@ -4,6 +4,7 @@
 mod engine;
 mod order;
 mod outage;
+mod private;
 mod records;
 mod suite;
 mod words;

@@ -10,6 +10,7 @@ use doos_domain::message::Message;
 use doos_ports::inbox::Progress;
 use doos_ports::order_store::{Change, CommitError};
 use doos_ports::{Error, Result};
+use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::error::Fault;
 use crate::mailbox;
 use crate::outbox::CONSUMED;
 use crate::rows::{asked_by, order_in_id};
+use crate::script::Script;
 use crate::session::Session;
 
 /// What one shard has to store of a unit.
@@ -41,10 +43,10 @@ impl MySqlOrderStore {
         for shard in parts.keys() {
             states.push(self.shards[*shard].consuming.lock().await);
         }
-        let mut prepared = Vec::with_capacity(parts.len());
-        for ((shard, part), state) in parts.iter().zip(&mut states) {
-            prepared.push(self.prepare(*shard, part, state).await?);
-        }
+        // Side by side: shards have no row in common. If any part cannot be stored, the others' open transactions go
+        // with their connections.
+        let each = parts.iter().zip(&mut states);
+        let prepared = try_join_all(each.map(|((shard, part), state)| self.prepare(*shard, part, state))).await?;
         let each = parts.iter().zip(&mut states).zip(prepared);
         for (committed, (((shard, part), state), (mut session, mark))) in each.enumerate() {
             let database = &self.shards[*shard].database;
@@ -85,18 +87,16 @@ impl MySqlOrderStore {
             }
         }
         let poll_at = database.clock.now().plus_millis(self.poll_after_ms);
-        let written = async {
-            group::write(&mut session, &part.changes, &found, poll_at).await?;
-            if !part.answered.is_empty() {
-                let sql = format!(
-                    "UPDATE t_local_message SET status = {CONSUMED} WHERE message_id IN ({}) AND status IN (0, 1)",
-                    list(part.answered.iter().copied())
-                );
-                session.text(&sql).await?;
-            }
-            mailbox::settle(&mut session, &part.progress, poll_at).await
-        };
-        match written.await {
+        let mut script = Script::default();
+        group::write(&mut script, &part.changes, &found, poll_at);
+        if !part.answered.is_empty() {
+            script.add(format!(
+                "UPDATE t_local_message SET status = {CONSUMED} WHERE message_id IN ({}) AND status IN (0, 1)",
+                list(part.answered.iter().copied())
+            ));
+        }
+        mailbox::settle(&mut script, &part.progress, poll_at);
+        match session.run(script).await {
             Ok(()) => Ok((session, mark)),
             // Somebody was faster with an id or a key; asked again, the group is judged anew.
             Err(Fault::Duplicate(cause)) => Err(undone(Fault::Contended(cause))),

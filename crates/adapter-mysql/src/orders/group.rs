@@ -3,6 +3,10 @@
 //! What holds: bucket rows first, shared and in bucket order, so that a group and a void or a move of a bucket exclude
 //! each other; then ids and keys; one packet for all of it. New orders are plain inserts: if another process was faster
 //! with the id or the key, the group fails as a whole and is judged again.
+//!
+//! A group of nothing but new orders is not looked at first: it is one packet, which the server stops where something is
+//! in the way; only then it is judged. What must never happen: a reason to refuse a new order that `judge.rs` knows, and
+//! neither a key nor the condition in [`place`] does.
 
 use doos_domain::message::Message;
 use doos_domain::time::Timestamp;
@@ -18,7 +22,9 @@ use crate::rows::{
     ANSWER_COLUMNS, AnswerRow, NEW_ANSWERS, NEW_MESSAGES, NEW_ORDERS, NEXT_VERSIONS, answer_of, answer_values,
     hash_literal, key_hash, message_values, order_values,
 };
-use crate::session::{Session, Statement, decode};
+use crate::script::Script;
+use crate::session::{Session, decode};
+use crate::topology::OPEN;
 use doos_domain::ids::OrderId;
 
 /// The mark by which a connection can be asked later whether a group was committed.
@@ -74,6 +80,36 @@ pub(super) async fn lock(
     Ok(Found { gate_epoch: epochs.first().map(|(epoch,)| *epoch), ..found })
 }
 
+/// A group of new orders as a whole, from its beginning to just before its COMMIT. A statement fails if a bucket is not
+/// open here, an id is void or the gate's epoch is another one (the mark would be nothing), or if an id or a key is there
+/// already. The gate's epoch must be the same for all.
+pub(super) fn place(mark: Mark, changes: &[&Change], now: Timestamp, poll_at: Timestamp) -> Script {
+    let buckets: BTreeSet<u64> = changes.iter().map(|change| u64::from(change.order.id.bucket().get())).collect();
+    let (count, buckets) = (buckets.len(), list(buckets));
+    let ids = list(changes.iter().map(|change| change.order.id.get()));
+    let mut script = Script::default();
+    script.add("START TRANSACTION");
+    script.add(format!("SELECT bucket FROM t_bucket WHERE bucket IN ({buckets}) ORDER BY bucket LOCK IN SHARE MODE"));
+    let epoch = changes.first().and_then(|change| change.gate_epoch);
+    if epoch.is_some() {
+        script.add("SELECT epoch FROM t_gate WHERE one = 1 LOCK IN SHARE MODE");
+    }
+    let in_epoch =
+        epoch.map_or_else(String::new, |epoch| format!("AND (SELECT epoch FROM t_gate WHERE one = 1) = {epoch} "));
+    script.add(format!(
+        "INSERT INTO t_writer (id, opened_at, last_group) VALUES ({}, {}, IF((SELECT COUNT(*) FROM t_bucket \
+         WHERE bucket IN ({buckets}) AND state = {OPEN}) = {count} \
+         {in_epoch}AND NOT EXISTS (SELECT 1 FROM t_void WHERE id IN ({ids})), {}, NULL)) \
+         ON DUPLICATE KEY UPDATE last_group = VALUES(last_group)",
+        mark.writer,
+        now.as_millis(),
+        mark.group
+    ));
+    // What is open is not leaving: there is nothing to note.
+    write(&mut script, changes, &Found::default(), poll_at);
+    script
+}
+
 fn found(buckets: Vec<Row>, versions: Vec<Row>, voids: Vec<Row>, answers: Vec<Row>) -> Result<Found, Fault> {
     let buckets: Vec<(u16, u64, u8)> = decode("t_bucket", buckets)?;
     let versions: Vec<(u64, u32)> = decode("t_order", versions)?;
@@ -88,51 +124,25 @@ fn found(buckets: Vec<Row>, versions: Vec<Row>, voids: Vec<Row>, answers: Vec<Ro
     })
 }
 
-/// What the winners of a group write, statement by statement. `poll_at`: when the poll may take their messages.
-fn writes(winners: &[&Change], found: &Found, poll_at: Timestamp) -> Vec<(&'static Statement, Vec<Vec<Value>>)> {
+/// What the winners of a group write, with notes for the mover of a leaving bucket. `poll_at`: when the poll may take their messages.
+pub(super) fn write(script: &mut Script, winners: &[&Change], found: &Found, poll_at: Timestamp) {
     let new = winners.iter().filter(|change| change.expected_version == 0);
-    let mut writes = vec![(&NEW_ORDERS, new.map(|change| order_values(&change.order)).collect())];
+    script.rows(&NEW_ORDERS, new.map(|change| order_values(&change.order)));
     for layer in layers(winners) {
-        writes.push((&NEXT_VERSIONS, layer.into_iter().map(|change| order_values(&change.order)).collect()));
+        script.rows(&NEXT_VERSIONS, layer.into_iter().map(|change| order_values(&change.order)));
     }
     let messages = winners.iter().flat_map(|change| &change.messages);
-    writes.push((&NEW_MESSAGES, messages.map(|message| message_values(message, poll_at)).collect()));
+    script.rows(&NEW_MESSAGES, messages.map(|message| message_values(message, poll_at)));
     let answers = winners.iter().filter_map(|change| Some((change.answer.as_ref()?, change.order.id.bucket().get())));
-    writes.push((&NEW_ANSWERS, answers.map(|(answer, bucket)| answer_values(answer, bucket)).collect()));
+    script.rows(&NEW_ANSWERS, answers.map(|(answer, bucket)| answer_values(answer, bucket)));
     let noted = winners.iter().filter(|change| found.is_leaving(change.order.id));
-    writes.push((&NOTES, noted.flat_map(|change| notes_of(change)).collect()));
-    writes
+    script.rows(&NOTES, noted.flat_map(|change| notes_of(change)));
 }
 
 fn notes_of(change: &Change) -> impl Iterator<Item = Vec<Value>> {
     let bucket = change.order.id.bucket().get();
     let answer = change.answer.as_ref().map(|answer| Note::Answer(key_hash(&answer.key)));
     [Note::Order(change.order.id.get())].into_iter().chain(answer).map(move |note| note.values(bucket))
-}
-
-/// Writes the winners and leaves the transaction open.
-pub(super) async fn write(
-    session: &mut Session,
-    winners: &[&Change],
-    found: &Found,
-    poll_at: Timestamp,
-) -> Result<(), Fault> {
-    for (statement, rows) in writes(winners, found, poll_at) {
-        session.write_rows(statement, rows).await?;
-    }
-    Ok(())
-}
-
-/// The same written out with the COMMIT behind it, for one packet: a group's time is mostly its waits for the server.
-pub(super) fn write_and_commit(winners: &[&Change], found: &Found, poll_at: Timestamp) -> String {
-    let mut sql = String::new();
-    for (statement, rows) in writes(winners, found, poll_at) {
-        if !rows.is_empty() {
-            sql += &statement.written_out(&rows);
-            sql += "; ";
-        }
-    }
-    sql + "COMMIT"
 }
 
 /// Later versions, so cut that no statement has two of one order: each must be an event of its own in the feed.

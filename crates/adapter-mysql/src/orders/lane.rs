@@ -18,6 +18,7 @@ use super::group::{self, Mark};
 use super::{ENGINE, Outcome};
 use crate::database::Database;
 use crate::error::Fault;
+use crate::script::Script;
 use crate::session::Session;
 
 /// How often a group that met a deadlock, or a faster process, is judged again.
@@ -47,6 +48,13 @@ enum Tried {
     Poisoned(Fault),
     /// Nothing was stored, and the shard is away.
     Away(Fault),
+}
+
+/// What became of a group of new orders that was sent unlooked-at.
+enum Placed {
+    Tried(Tried),
+    /// Something was in the way; nothing is stored, and the connection is as before.
+    MustBeJudged(Session),
 }
 
 impl Lane {
@@ -128,12 +136,21 @@ impl State {
             Ok(taken) => taken,
             Err(fault) => return self.sort(fault),
         };
+        let epoch = changes.first().and_then(|change| change.gate_epoch);
+        let is_plain =
+            |change: &&Change| change.expected_version == 0 && change.order.version == 1 && change.gate_epoch == epoch;
+        if changes.iter().all(is_plain) {
+            session = match self.place(shard, poll_after_ms, session, mark, changes).await {
+                Placed::Tried(tried) => return tried,
+                Placed::MustBeJudged(session) => session,
+            };
+        }
         let mut found = match group::lock(&mut session, mark, changes, &BTreeSet::new()).await {
             Ok(found) => found,
             Err(fault) if self.was_stale(&fault) => return Tried::Again(fault),
             Err(fault) => return self.give_up(session, fault).await,
         };
-        let mut outcomes: Vec<Outcome> = changes.iter().map(|change| found.judge(change)).collect();
+        let outcomes: Vec<Outcome> = changes.iter().map(|change| found.judge(change)).collect();
         let won = changes.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
         let winners: Vec<&Change> = won.map(|(change, _)| *change).collect();
         if winners.is_empty() {
@@ -145,7 +162,9 @@ impl State {
         }
         let poll_at = shard.clock.now().plus_millis(poll_after_ms);
         let old = session.id();
-        match session.texts_to_commit(&group::write_and_commit(&winners, &found, poll_at)).await {
+        let mut script = Script::default();
+        group::write(&mut script, &winners, &found, poll_at);
+        match session.run_to_commit(script).await {
             Ok(()) => {
                 self.give_back(session);
                 Tried::Settled(outcomes)
@@ -153,18 +172,38 @@ impl State {
             Err(fault) if !matches!(fault, Fault::Away(_)) => self.give_up(session, fault).await,
             Err(lost) => {
                 drop(session);
-                match was_committed(shard, mark, old).await {
-                    Ok(true) => Tried::Settled(outcomes),
-                    Ok(false) => Tried::Again(lost),
-                    Err(fault) => {
-                        let error = Error::Unknown { engine: ENGINE, cause: format!("{lost}; then {fault}") };
-                        for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
-                            *outcome = Err(CommitError::Engine(error.clone()));
-                        }
-                        Tried::Settled(outcomes)
-                    }
-                }
+                settle_lost(shard, mark, old, lost, outcomes).await
             }
+        }
+    }
+
+    /// A group of new orders in one packet, as if nothing were in their way.
+    async fn place(
+        &mut self,
+        shard: &Arc<Database>,
+        poll_after_ms: i64,
+        mut session: Session,
+        mark: Mark,
+        changes: &[&Change],
+    ) -> Placed {
+        let now = shard.clock.now();
+        let old = session.id();
+        session.has_begun();
+        let script = group::place(mark, changes, now, now.plus_millis(poll_after_ms));
+        let outcomes: Vec<Outcome> = changes.iter().map(|_| Ok(())).collect();
+        match session.run_to_commit(script).await {
+            Ok(()) => {
+                self.give_back(session);
+                Placed::Tried(Tried::Settled(outcomes))
+            }
+            Err(Fault::Away(cause)) => {
+                drop(session);
+                Placed::Tried(settle_lost(shard, mark, old, Fault::Away(cause), outcomes).await)
+            }
+            Err(_) => match session.rollback().await {
+                Ok(()) => Placed::MustBeJudged(session),
+                Err(fault) => Placed::Tried(self.sort(fault)),
+            },
         }
     }
 
@@ -187,6 +226,27 @@ impl State {
             Fault::Refused(_) | Fault::Moved => Tried::Poisoned(fault),
         }
     }
+}
+
+/// What becomes of a group whose COMMIT got no reply; `outcomes` are its verdicts if it was done.
+async fn settle_lost(
+    shard: &Arc<Database>,
+    mark: Mark,
+    old_session: u32,
+    lost: Fault,
+    mut outcomes: Vec<Outcome>,
+) -> Tried {
+    match was_committed(shard, mark, old_session).await {
+        Ok(true) => {}
+        Ok(false) => return Tried::Again(lost),
+        Err(fault) => {
+            let error = Error::Unknown { engine: ENGINE, cause: format!("{lost}; then {fault}") };
+            for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
+                *outcome = Err(CommitError::Engine(error.clone()));
+            }
+        }
+    }
+    Tried::Settled(outcomes)
 }
 
 /// Ends a session whose COMMIT got no reply and finds out what became of it. An error means that nobody knows yet.

@@ -1,6 +1,6 @@
 //! The life of messages: handed over, polled after a crash, published again, consumed, forgotten.
 
-use doos_adapter_mysql::MySqlEngines;
+use doos_adapter_mysql::{MySqlEngines, Options};
 use doos_domain::ids::MessageId;
 use doos_domain::message::{Body, Consumer, Message};
 use doos_domain::stock::Decision;
@@ -10,6 +10,7 @@ use doos_ports::inbox::{Inbox, Progress};
 use doos_ports::order_store::{MessageState, OrderStore};
 use doos_ports::outbox::Outbox;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::{clock, common, on_set, scene};
 
@@ -40,7 +41,8 @@ fn a_message_published_and_not_consumed_is_published_again_ever_more_rarely() {
         let order = scene.placed(2, 0).await;
         // A process of its own each time: nothing is remembered but what the tables say.
         let published_at = async |at: Timestamp| {
-            let engines = common::open(&set.addresses).await;
+            let options = Options { mark_after_ms: 0, ..common::options(&set.addresses) };
+            let engines = common::open_with(options).await;
             let open = open_ids(&engines, at).await;
             engines.outbox.mark_published(open.iter().cloned().collect(), at).await.unwrap();
             !open.is_empty()
@@ -54,6 +56,31 @@ fn a_message_published_and_not_consumed_is_published_again_ever_more_rarely() {
         assert_eq!(seen, [10, 41, 102, 223], "after 30, 60 and 120 seconds");
         let states = scene.ports.orders.messages(order.id).await.unwrap();
         assert_eq!(states[0].1, MessageState::Published);
+    });
+}
+
+#[test]
+fn what_was_published_is_marked_a_moment_later_and_not_at_all_if_it_is_consumed_by_then() {
+    on_set(async |_, set| {
+        let mine = common::open(&set.addresses).await;
+        let (scene, now) = (scene(&set).await, clock().now());
+        let (slow, fast) = (scene.new_order(2, 0), scene.new_order(4, 0));
+        let asked = [&slow, &fast].map(|change| change.messages[0].clone());
+        let placed = [&slow, &fast].map(|change| Arc::clone(&change.order));
+        assert!(mine.orders.commit(vec![slow, fast]).await.iter().all(Result::is_ok));
+        let state = async |place: usize| mine.orders.messages(placed[place].id).await.unwrap()[0].1;
+        mine.outbox.mark_published(asked.iter().map(|message| message.id.clone()).collect(), now).await.unwrap();
+        assert_eq!(state(0).await, MessageState::Ready, "not yet");
+        assert!(open_ids(&mine, now.plus_millis(900)).await.is_empty(), "and all the same not open");
+
+        let mut progress = Progress::new(Consumer::Order);
+        progress.done.push(decided(&asked[1], now).id);
+        mine.orders.consume(vec![scene.confirmed(&placed[1], 5)], progress).await.expect("the group is stored");
+        assert!(open_ids(&mine, now.plus_millis(1_000)).await.is_empty());
+        assert_eq!((state(0).await, state(1).await), (MessageState::Published, MessageState::Consumed));
+        assert!(open_ids(&mine, now.plus_millis(29_000)).await.is_empty());
+        let again = BTreeSet::from([asked[0].id.clone()]);
+        assert_eq!(open_ids(&mine, now.plus_millis(31_000)).await, again, "30 seconds after it was published");
     });
 }
 

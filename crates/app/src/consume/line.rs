@@ -7,7 +7,7 @@ use doos_domain::message::{Consumer, Message};
 use doos_domain::time::Timestamp;
 use doos_ports::bus::{Delivery, Position};
 use doos_ports::inbox::{DeadLetter, Inbox, Progress, Waiting};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Task;
 
@@ -46,12 +46,14 @@ impl Line {
             let Waiting { message, sequence, tries, .. } = waiting;
             line.first.push(Item { message, tries, sequence, was_waiting: true });
         }
+        let ordered: Vec<_> = fresh.iter().map(|delivery| delivery.message.order_id).collect();
+        let backlogs = if ordered.is_empty() { BTreeMap::new() } else { inbox.backlogs(consumer, &ordered).await? };
         for delivery in fresh {
             line.position = Some(delivery.position);
             let message = delivery.message;
             let order = message.order_id;
             let item = Item { message, tries: 0, sequence: delivery.position.0, was_waiting: false };
-            let backlog = inbox.backlog(consumer, order).await?;
+            let backlog = backlogs.get(&order).copied().unwrap_or_default();
             if backlog.parked > 0 && !item.message.body.passes_parked() {
                 line.blocked.push(item);
             } else if backlog.waiting > 0 || !orders.insert(order) {

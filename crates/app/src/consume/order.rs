@@ -7,6 +7,7 @@ use doos_domain::order::{Order, Outcome};
 use doos_domain::time::Timestamp;
 use doos_ports::inbox::Progress;
 use doos_ports::order_store::{Change, CommitError};
+use futures::future::try_join_all;
 use std::sync::Arc;
 
 use super::{Decided, Handler, Task, Verdict};
@@ -34,8 +35,10 @@ impl Handler for OrderHandler {
     async fn decide(&mut self, tasks: &[Task], now: Timestamp) -> doos_ports::Result<Decided<Vec<Change>>> {
         let mut verdicts = Vec::with_capacity(tasks.len());
         let mut changes = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            let Some(order) = self.app.ports.orders.load(task.message.order_id).await? else {
+        // At once, so that an engine at the other end of a network reads them together.
+        let loads = tasks.iter().map(|task| self.app.ports.orders.load(task.message.order_id));
+        for (task, order) in tasks.iter().zip(try_join_all(loads).await?) {
+            let Some(order) = order else {
                 verdicts.push(Verdict::Failed(format!("order {} does not exist", task.message.order_id)));
                 continue;
             };

@@ -247,12 +247,18 @@ pub async fn a_replayed_dead_letter_waits_again(ports: Ports) {
 }
 
 pub async fn a_backlog_counts_one_order_at_one_consumer(ports: Ports) {
-    let inbox = Remembered::with_orders(ports, 2).await;
+    let inbox = Remembered::with_orders(ports, 3).await;
     inbox.wait(vec![inbox.waiting(0, 1, 100), inbox.waiting(0, 2, 100), inbox.waiting(1, 3, 100)]).await;
     inbox.park(vec![inbox.dead(0, 4, 100)]).await;
     assert_eq!(inbox.backlog(ME, 0).await, Backlog { waiting: 2, parked: 1 });
     assert_eq!(inbox.backlog(ME, 1).await, Backlog { waiting: 1, parked: 0 });
     assert_eq!(inbox.backlog(Consumer::Payment, 0).await, Backlog::default());
+    let orders: Vec<_> = inbox.orders.iter().map(|order| order.id).collect();
+    let all = inbox.scene.ports.inbox.backlogs(ME, &orders).await.expect("the inbox can be read");
+    let expected = [Backlog { waiting: 2, parked: 1 }, Backlog { waiting: 1, parked: 0 }];
+    assert_eq!(all, orders[..2].iter().copied().zip(expected).collect(), "of many at once, those that have any");
+    let none = inbox.scene.ports.inbox.backlogs(Consumer::Payment, &orders).await.expect("the inbox can be read");
+    assert!(none.is_empty());
 }
 
 pub async fn consumers_remember_apart(ports: Ports) {
