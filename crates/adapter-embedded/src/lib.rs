@@ -25,6 +25,7 @@ mod folder;
 mod gate;
 mod live;
 mod locks;
+mod newest_ids;
 mod options;
 mod outage;
 mod ports;

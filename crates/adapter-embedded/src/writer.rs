@@ -8,7 +8,6 @@
 //! Everything here runs without a thread of its own: [`Writer::write_group`] is one step, for whoever drives it.
 
 use doos_domain::answer::Answer;
-use doos_domain::ids::{BUCKET_COUNT, OrderId};
 use doos_journal::{Appended, Journal};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -16,6 +15,7 @@ use std::sync::Arc;
 
 use crate::error::{ENGINE, Error, Result};
 use crate::locks::read;
+use crate::newest_ids::NewestIds;
 use crate::record::{Record, decode};
 use crate::shared::{Applied, Job, PanicAlarm, Shared, Verdicts};
 use crate::unit::{AnswerCheck, Check, Refused, Unit};
@@ -299,28 +299,6 @@ fn framed_bytes(unit: &Unit) -> usize {
 fn not_begun(error: &doos_ports::Error) -> doos_ports::Error {
     let cause = format!("an earlier part of its group failed: {error}");
     doos_ports::Error::Unavailable { engine: ENGINE, cause }
-}
-
-/// The highest id stored in each bucket: ids of a bucket only grow, so a higher one needs no look into the database.
-struct NewestIds(Vec<u64>);
-
-impl NewestIds {
-    fn starting_at(newest: u64) -> Self {
-        Self(vec![newest; usize::from(BUCKET_COUNT)])
-    }
-
-    fn bucket(id: u64) -> usize {
-        OrderId::new(id).map_or(0, |id| usize::from(id.bucket().get()))
-    }
-
-    fn note(&mut self, id: u64) {
-        let newest = &mut self.0[Self::bucket(id)];
-        *newest = id.max(*newest);
-    }
-
-    fn is_certainly_new(&self, id: u64) -> bool {
-        id > self.0[Self::bucket(id)]
-    }
 }
 
 /// Hashes of the latest answers, so that the writer need not look for a key its caller has just looked for.
