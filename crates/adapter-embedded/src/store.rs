@@ -101,7 +101,7 @@ impl Store {
         restore_folded(&shared)?;
         let newest_id = refill_tail(&shared, folded)?;
         shared.applied.store(journal.end(), Ordering::Release);
-        shared.fold_signal.written(journal.end());
+        shared.fold_signal.written(journal.end(), 0);
         let folder = Folder::new(Arc::clone(&shared), connection, journal.preparer());
         let engines = Arc::new(Engines::new(&shared));
         let writer = Writer::new(Arc::clone(&shared), journal, receiver, newest_id);

@@ -77,13 +77,13 @@ impl Writer {
 
     /// Does everything that is asked in one group. `false`: that was the last one.
     pub fn write_group(&mut self, group: Group) -> bool {
-        self.shared.fold_signal.begun();
         let (jobs, replies) = group.0.into_parts();
         let mut verdicts: Vec<Verdicts> = Vec::with_capacity(jobs.len());
         let mut accepted: Vec<(usize, usize, Unit)> = Vec::new();
         let mut draft = Draft::default();
         let mut drop_before = None;
         let mut goes_on = true;
+        let mut callers = 0;
         for (job_index, job) in jobs.into_iter().enumerate() {
             let units = match job {
                 Job::Store(units) => units,
@@ -96,6 +96,7 @@ impl Writer {
                     Vec::new()
                 }
             };
+            callers += units.len();
             let mut of_job = Verdicts::with_capacity(units.len());
             for (unit_index, unit) in units.into_iter().enumerate() {
                 let verdict = self.check(&unit, &mut draft);
@@ -107,7 +108,7 @@ impl Writer {
             verdicts.push(of_job);
         }
         self.write_accepted(accepted, &mut verdicts);
-        self.shared.fold_signal.written(self.shared.applied());
+        self.shared.fold_signal.written(self.shared.applied(), callers);
         replies.send(verdicts);
         if let Some(position) = drop_before {
             self.drop_before(position);

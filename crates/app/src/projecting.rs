@@ -30,6 +30,8 @@ pub struct Followed {
     pub is_behind: bool,
     /// The least that any read model has reached.
     pub reached: Position,
+    /// How old the oldest change was that it has taken just now.
+    pub lag_ms: i64,
 }
 
 /// How far a read model is behind what is committed.
@@ -89,6 +91,7 @@ impl App {
                     followed = Some(Followed {
                         is_behind: so_far.is_behind || one.is_behind,
                         reached: so_far.reached.min(one.reached),
+                        lag_ms: so_far.lag_ms.max(one.lag_ms),
                     });
                 }
                 Err(error) => failed = Some(error),
@@ -125,7 +128,7 @@ impl App {
         };
         if position < feed.oldest().await? {
             // It was left behind while it read; the next round sees it.
-            return Ok(Followed { is_behind: true, reached: position });
+            return Ok(Followed { is_behind: true, reached: position, lag_ms: 0 });
         }
         self.pulse.beat(&piece.changes, now);
         let mut orders: Vec<Arc<Order>> = piece.changes.iter().map(|change| Arc::clone(&change.order)).collect();
@@ -149,7 +152,8 @@ impl App {
             tracing::info!(projection = projection.name(), "it holds every order again");
         }
         let is_behind = after.walk != Walk::Done || piece.changes.len() >= self.options.feed_group_len_max;
-        Ok(Followed { is_behind, reached })
+        let lag_ms = piece.changes.first().map_or(0, |oldest| now.millis_since(oldest.order.updated_at));
+        Ok(Followed { is_behind, reached, lag_ms })
     }
 
     /// Where a standing is in this process's feed. `None`: what follows it may not be kept any more.
@@ -177,7 +181,7 @@ impl App {
         let fresh = Standing { epoch: standing.epoch + 1, token, walk: Walk::Below(None) };
         projection.begin_anew(fresh).await?;
         projection.forget_old(now).await?;
-        Ok(Followed { is_behind: true, reached: end })
+        Ok(Followed { is_behind: true, reached: end, lag_ms: 0 })
     }
 
     /// Gives up what the read models keep only for a while.

@@ -1,7 +1,6 @@
 //! Cdc: carries the change feed into statistics and search.
 //!
-//! What holds: it takes the feed in groups of bounded length, and lets whoever waits for the store go first between two
-//! of them. A change is put off a moment, so that the next changes of its order are counted with it.
+//! What holds: it takes the feed in groups of bounded length, and lets callers go first between two of them. A change is put off a moment, so that the next changes of its order are counted with it.
 
 use async_trait::async_trait;
 use doos_app::App;
@@ -11,13 +10,13 @@ use futures::future::{Either, select};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::courtesy::give_way;
 use crate::{Ran, Role};
 
 /// Without a change it looks all the same, so that its place in the feed does not grow old.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 const FORGET_EVERY_MS: i64 = 60_000;
-/// A group that took long is followed by as long a pause while others wait, but by no longer one than this.
-const YIELD_MOST: Duration = Duration::from_millis(20);
+const PAUSE_MOST: Duration = Duration::from_millis(500);
 
 pub struct Cdc {
     app: Arc<App>,
@@ -28,12 +27,6 @@ pub struct Cdc {
 impl Cdc {
     pub const fn new(app: Arc<App>) -> Self {
         Self { app, reached: Position(0), forgot_at: None }
-    }
-
-    async fn give_way(&self, took: Duration) {
-        if self.app.queue_depth() > 0 || self.app.queue_age_ms() > 0 {
-            self.app.ports.clock.sleep(took.min(YIELD_MOST)).await;
-        }
     }
 }
 
@@ -52,11 +45,10 @@ impl Role for Cdc {
             self.app.forget_old_figures(now).await?;
             self.forgot_at = Some(now);
         }
-        if !followed.is_behind {
-            return Ok(Ran::Idle);
-        }
-        self.give_way(self.app.ports.clock.monotonic().saturating_sub(begun)).await;
-        Ok(Ran::Worked)
+        let took = self.app.ports.clock.monotonic().saturating_sub(begun);
+        let is_late = followed.lag_ms > i64::try_from(self.app.options.yielding_feed_lag_max_ms).unwrap_or(i64::MAX);
+        give_way(&self.app, took, is_late, PAUSE_MOST).await;
+        Ok(if followed.is_behind { Ran::Worked } else { Ran::Idle })
     }
 
     async fn ready(&mut self) {
