@@ -27,6 +27,7 @@ mod gate;
 pub mod hot;
 mod live;
 mod locks;
+mod newest_ids;
 mod options;
 mod outage;
 mod ports;

@@ -33,13 +33,13 @@ pub struct Options {
     pub unread_messages_max: usize,
     pub unread_bytes_max: u64,
 
-    /// Records folded in one transaction when nobody waits for the journal.
+    /// Records folded in one transaction.
     pub fold_records_max: usize,
-    /// Records folded in one transaction while callers wait and the tail is below half its bound.
+    /// Records folded in one transaction while callers wait for each other and the tail is below half its bound.
     pub fold_records_yielding_max: usize,
-    /// Longest pause between two such transactions.
+    /// Pause between two such transactions, and before the next one once everything is folded.
     pub fold_pause_max_ms: u64,
-    /// Journal kept behind its end for followers that start late; whoever needs more rebuilds from the database.
+    /// Journal kept behind its end for followers that start late or let callers go first; whoever needs more rebuilds from the database.
     pub feed_kept_bytes: u64,
     /// How long a stored answer is kept.
     pub answer_kept_ms: i64,
@@ -72,7 +72,7 @@ impl Default for Options {
             fold_records_max: 4_096,
             fold_records_yielding_max: 256,
             fold_pause_max_ms: 50,
-            feed_kept_bytes: 64 << 20,
+            feed_kept_bytes: 256 << 20,
             answer_kept_ms: 7 * 24 * 60 * 60 * 1_000,
             answer_gap_max_ms: 60 * 60 * 1_000,
             answers_forgotten_max: 1_000,

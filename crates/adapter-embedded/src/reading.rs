@@ -1,4 +1,5 @@
-//! Reading orders, answers and messages: the tail first, the database second, the higher version wins.
+//! Reading orders, answers and messages: the tail first, the database second, the higher version wins. One order that
+//! was written or read lately is found without either.
 //!
 //! A row of the tail is read from the journal by its position. Should its segment be gone by then, it has been folded
 //! meanwhile, and the look-up starts again; each round finds it further along, so a few rounds are enough.
@@ -51,30 +52,25 @@ fn parse<T: serde::de::DeserializeOwned>(what: &str, json: &str) -> Result<T> {
 
 impl Shared {
     pub fn load(&self, id: u64) -> Result<Option<Arc<Order>>> {
+        let begun = match lock(&self.recent).find(id) {
+            Ok(newest) => return Ok(Some(newest)),
+            Err(begun) => begun,
+        };
         for _ in 0..ROUNDS_MAX {
             let entry = read(&self.tail).order(id);
-            let Some(entry) = entry else {
-                return self.load_folded(id);
+            let found = match entry {
+                Some(entry) => self.load_entry(id, entry)?,
+                None => match self.pool.read(|rows| rows.order(id))? {
+                    Some(row) => Some(parse_order(id, &row.doc)?),
+                    None => return Ok(None),
+                },
             };
-            if let Some(order) = self.load_entry(id, entry)? {
-                lock(&self.recent).put(&order);
+            if let Some(order) = found {
+                lock(&self.recent).put_read(&order, begun);
                 return Ok(Some(order));
             }
         }
         Err(overtaken(format!("order {id}")))
-    }
-
-    fn load_folded(&self, id: u64) -> Result<Option<Arc<Order>>> {
-        let Some(row) = self.pool.read(|rows| rows.order(id))? else {
-            return Ok(None);
-        };
-        let recent = lock(&self.recent).get(id, row.version);
-        if recent.is_some() {
-            return Ok(recent);
-        }
-        let order = parse_order(id, &row.doc)?;
-        lock(&self.recent).put(&order);
-        Ok(Some(order))
     }
 
     /// The order behind a tail's entry, or `None` if it has been folded and dropped meanwhile.
@@ -87,6 +83,15 @@ impl Shared {
     }
 
     pub fn find_answer(&self, hash: u64, key: &AnswerKey) -> Result<Option<Answer>> {
+        let absent_until = self.applied();
+        let found = self.look_for_answer(hash, key)?;
+        if found.is_none() {
+            lock(&self.absences).put(hash, key, absent_until);
+        }
+        Ok(found)
+    }
+
+    fn look_for_answer(&self, hash: u64, key: &AnswerKey) -> Result<Option<Answer>> {
         for _ in 0..ROUNDS_MAX {
             let positions = read(&self.tail).answers(hash);
             let mut overtaken = false;
@@ -109,10 +114,14 @@ impl Shared {
         Err(overtaken("an answer".to_owned()))
     }
 
-    /// Looks for an answer and says up to where none was, for the writer's own check.
+    /// An answer, or up to where there was none, for the writer's own check. Mostly the caller has just looked.
     pub fn answer_or_absence(&self, key: &AnswerKey) -> Result<std::result::Result<Answer, u64>> {
+        let hash = key_hash(key);
+        if let Some(absent_until) = lock(&self.absences).find(hash, key) {
+            return Ok(Err(absent_until));
+        }
         let absent_until = self.applied();
-        Ok(self.find_answer(key_hash(key), key)?.ok_or(absent_until))
+        Ok(self.find_answer(hash, key)?.ok_or(absent_until))
     }
 
     pub fn list(&self, query: &Query) -> Result<Page> {

@@ -22,8 +22,9 @@ use crate::bell::Bell;
 use crate::database::Pool;
 use crate::error::{ENGINE, Error, Result};
 use crate::fold_signal::FoldSignal;
-use crate::live::{Changes, InboxIndex, Mailbox, RecentOrders, Unread};
+use crate::live::{Absences, Changes, InboxIndex, Mailbox, RecentOrders, Unread};
 use crate::locks::{lock, read, write};
+use crate::newest_ids::NewestIds;
 use crate::options::Options;
 use crate::outage::Hindrance;
 use crate::record::{DocHead, Record, slot};
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
     pub tail: RwLock<Tail>,
     pub fold_gate: RwLock<()>,
     pub recent: Mutex<RecentOrders>,
+    pub absences: Mutex<Absences>,
     pub changes: Mutex<Changes>,
     pub mailboxes: [Mutex<Mailbox>; Consumer::ALL.len()],
     /// Position of the newest message, per consumer.
@@ -73,6 +75,8 @@ pub(crate) struct Shared {
     pub changed: Bell,
     pub inbox: RwLock<InboxIndex>,
     pub stock: RwLock<BTreeMap<u64, StockRow>>,
+    /// Orders about whose stock there is a decision.
+    pub decided: Mutex<NewestIds>,
     /// Everything before this is in the database.
     pub folded: AtomicU64,
     /// Everything before this is visible to readers.
@@ -99,12 +103,14 @@ impl Shared {
             tail: RwLock::default(),
             fold_gate: RwLock::default(),
             recent: Mutex::new(RecentOrders::new(options.orders_cached_max)),
+            absences: Mutex::default(),
             changes: Mutex::new(Changes::new(options.changes_cached_max, start)),
             mailboxes: std::array::from_fn(|_| Mutex::new(Mailbox::new(options.messages_cached_max))),
             mail: std::array::from_fn(|_| watch::Sender::new(0)),
             changed: Bell::default(),
             inbox: RwLock::default(),
             stock: RwLock::default(),
+            decided: Mutex::new(NewestIds::starting_at(0)),
             folded: AtomicU64::new(0),
             applied: AtomicU64::new(0),
             marks: Mutex::new(BTreeSet::from([oldest])),
@@ -214,6 +220,7 @@ impl Shared {
                 }
             }
         }
+        self.note_decisions(&batch);
         let mut rest = batch.as_slice();
         while !rest.is_empty() {
             let (chunk, after) = rest.split_at(unit_boundary(rest));
@@ -232,6 +239,18 @@ impl Shared {
         self.deliver(batch);
         self.applied.store(end, Ordering::Release);
         Ok(())
+    }
+
+    /// Before they can be found: who is told that there is none must be right.
+    fn note_decisions(&self, batch: &[Applied<'_>]) {
+        let mut decided = lock(&self.decided);
+        for applied in batch {
+            if let Record::Doc(DocHead { table: Table::Decision, key, .. }, _) = &applied.record
+                && let Some(order) = key.as_number()
+            {
+                decided.note(order);
+            }
+        }
     }
 
     /// All rows of a group at once: whoever reads all rows sees each unit's rows together.

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::live::Unread;
 use crate::locks::{lock, write};
+use crate::newest_ids::NewestIds;
 use crate::options::Options;
 use crate::ports::{Engines, Mark};
 use crate::record::decode;
@@ -100,7 +101,7 @@ impl Store {
         restore_folded(&shared)?;
         let newest_id = refill_tail(&shared, folded)?;
         shared.applied.store(journal.end(), Ordering::Release);
-        shared.fold_signal.written(journal.end());
+        shared.fold_signal.written(journal.end(), 0);
         let folder = Folder::new(Arc::clone(&shared), connection, journal.preparer());
         let engines = Arc::new(Engines::new(&shared));
         let writer = Writer::new(Arc::clone(&shared), journal, receiver, newest_id);
@@ -208,6 +209,7 @@ fn restore_folded(shared: &Shared) -> Result<()> {
             lock(shared.mailbox(consumer)).settle(progress.unwrap_or_default().0);
         }
         shared.changed.ring(rows.meta(NEWEST_CHANGE)?);
+        *lock(&shared.decided) = NewestIds::starting_at(rows.newest_decided()?);
         let unread_floor = rows.meta(UNREAD_FLOOR)?;
         rows.messages_from(unread_floor, |position, consumer, order, asks_for_stock| {
             lock(shared.mailbox(consumer)).push(Unread { position, order, asks_for_stock, message: None });

@@ -148,6 +148,11 @@ impl Key {
         Self(bytes.into())
     }
 
+    /// The number, of a key that is one.
+    pub fn as_number(&self) -> Option<u64> {
+        Some(u64::from_be_bytes(self.0.as_ref().try_into().ok()?))
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -8,7 +8,6 @@
 //! Everything here runs without a thread of its own: [`Writer::write_group`] is one step, for whoever drives it.
 
 use doos_domain::answer::Answer;
-use doos_domain::ids::{BUCKET_COUNT, OrderId};
 use doos_journal::{Appended, Journal};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -16,6 +15,7 @@ use std::sync::Arc;
 
 use crate::error::{ENGINE, Error, Result};
 use crate::locks::read;
+use crate::newest_ids::NewestIds;
 use crate::record::{Record, decode};
 use crate::shared::{Applied, Job, PanicAlarm, Shared, Verdicts};
 use crate::unit::{AnswerCheck, Check, Refused, Unit};
@@ -77,13 +77,13 @@ impl Writer {
 
     /// Does everything that is asked in one group. `false`: that was the last one.
     pub fn write_group(&mut self, group: Group) -> bool {
-        self.shared.fold_signal.begun();
         let (jobs, replies) = group.0.into_parts();
         let mut verdicts: Vec<Verdicts> = Vec::with_capacity(jobs.len());
         let mut accepted: Vec<(usize, usize, Unit)> = Vec::new();
         let mut draft = Draft::default();
         let mut drop_before = None;
         let mut goes_on = true;
+        let mut callers = 0;
         for (job_index, job) in jobs.into_iter().enumerate() {
             let units = match job {
                 Job::Store(units) => units,
@@ -96,6 +96,7 @@ impl Writer {
                     Vec::new()
                 }
             };
+            callers += units.len();
             let mut of_job = Verdicts::with_capacity(units.len());
             for (unit_index, unit) in units.into_iter().enumerate() {
                 let verdict = self.check(&unit, &mut draft);
@@ -107,7 +108,7 @@ impl Writer {
             verdicts.push(of_job);
         }
         self.write_accepted(accepted, &mut verdicts);
-        self.shared.fold_signal.written(self.shared.applied());
+        self.shared.fold_signal.written(self.shared.applied(), callers);
         replies.send(verdicts);
         if let Some(position) = drop_before {
             self.drop_before(position);
@@ -299,28 +300,6 @@ fn framed_bytes(unit: &Unit) -> usize {
 fn not_begun(error: &doos_ports::Error) -> doos_ports::Error {
     let cause = format!("an earlier part of its group failed: {error}");
     doos_ports::Error::Unavailable { engine: ENGINE, cause }
-}
-
-/// The highest id stored in each bucket: ids of a bucket only grow, so a higher one needs no look into the database.
-struct NewestIds(Vec<u64>);
-
-impl NewestIds {
-    fn starting_at(newest: u64) -> Self {
-        Self(vec![newest; usize::from(BUCKET_COUNT)])
-    }
-
-    fn bucket(id: u64) -> usize {
-        OrderId::new(id).map_or(0, |id| usize::from(id.bucket().get()))
-    }
-
-    fn note(&mut self, id: u64) {
-        let newest = &mut self.0[Self::bucket(id)];
-        *newest = id.max(*newest);
-    }
-
-    fn is_certainly_new(&self, id: u64) -> bool {
-        id > self.0[Self::bucket(id)]
-    }
 }
 
 /// Hashes of the latest answers, so that the writer need not look for a key its caller has just looked for.

@@ -123,6 +123,11 @@ impl App {
         self.writer.depth()
     }
 
+    /// Whether callers wait for each other, so that whatever nobody waits for should let them go first.
+    pub fn is_pressed(&self) -> bool {
+        self.writer.is_pressed(&*self.ports.clock)
+    }
+
     /// How long the oldest group in flight has been waiting to become durable.
     pub fn queue_age_ms(&self) -> u64 {
         self.writer.age_ms(&*self.ports.clock)

@@ -29,6 +29,10 @@ pub struct Options {
     pub payment_calls_max: usize,
     pub carrier_calls_max: usize,
     pub message_pull_len_max: usize,
+    /// Messages that a consumer may be behind by while it lets callers go first; beyond, it takes an equal share.
+    pub yielding_messages_max: u64,
+    /// The same of the read models, by the age of the oldest change that they lack.
+    pub yielding_feed_lag_max_ms: u64,
     pub retry_first_ms: u64,
     pub retry_most_ms: u64,
     pub retry_tries_max: u32,
@@ -58,6 +62,8 @@ impl Default for Options {
             payment_calls_max: 64,
             carrier_calls_max: 10,
             message_pull_len_max: 200,
+            yielding_messages_max: 500_000,
+            yielding_feed_lag_max_ms: 10_000,
             retry_first_ms: 100,
             retry_most_ms: 60_000,
             retry_tries_max: 12,

@@ -32,6 +32,8 @@ pub struct Followed {
     pub is_behind: bool,
     /// The least that any read model has reached.
     pub reached: Position,
+    /// How old the oldest change was that it has taken just now.
+    pub lag_ms: i64,
 }
 
 /// How long a read model is waited for in a round.
@@ -130,6 +132,7 @@ impl App {
                     round.followed = Some(Followed {
                         is_behind: so_far.is_behind || one.is_behind,
                         reached: so_far.reached.min(one.reached),
+                        lag_ms: so_far.lag_ms.max(one.lag_ms),
                     });
                 }
                 Err(error) => round.failed.push((name, error.into())),
@@ -179,7 +182,7 @@ impl App {
         };
         if position < feed.oldest().await? {
             // It was left behind while it read; the next round sees it.
-            return Ok(Followed { is_behind: true, reached: position });
+            return Ok(Followed { is_behind: true, reached: position, lag_ms: 0 });
         }
         self.pulse.beat(&piece.changes, now);
         let mut orders: Vec<Arc<Order>> = piece.changes.iter().map(|change| Arc::clone(&change.order)).collect();
@@ -203,7 +206,8 @@ impl App {
             tracing::info!(projection = projection.name(), "it holds every order again");
         }
         let is_behind = after.walk != Walk::Done || piece.changes.len() >= self.options.feed_group_len_max;
-        Ok(Followed { is_behind, reached })
+        let lag_ms = piece.changes.first().map_or(0, |oldest| now.millis_since(oldest.order.updated_at));
+        Ok(Followed { is_behind, reached, lag_ms })
     }
 
     /// Where a standing is in this process's feed. `None`: what follows it may not be kept any more.
@@ -231,7 +235,7 @@ impl App {
         let fresh = Standing { epoch: standing.epoch + 1, token, walk: Walk::Below(None) };
         projection.begin_anew(fresh).await?;
         projection.forget_old(now).await?;
-        Ok(Followed { is_behind: true, reached: end })
+        Ok(Followed { is_behind: true, reached: end, lag_ms: 0 })
     }
 
     /// Gives up what the read models keep only for a while.

@@ -15,11 +15,18 @@ use crate::{Loop, Options};
 
 type Outcome = Result<(), CommitError>;
 const IDLE: u64 = u64::MAX;
+/// So many callers in one group have waited for each other: there is more to do than can be done at once. At half of
+/// what a machine can serve groups hold two or three.
+const PRESSED_LEN: usize = 8;
+/// How long one such group speaks for; under load the next one follows much sooner.
+const PRESSED_FOR_MS: u64 = 20;
 
 struct Shard {
     queue: Sender<Change, Outcome>,
     /// Monotonic time at which the group in flight was started.
     flying_since_ms: Arc<AtomicU64>,
+    /// Until when the shard's callers count as waiting for each other.
+    pressed_until_ms: Arc<AtomicU64>,
 }
 
 pub(crate) struct Writer {
@@ -40,14 +47,16 @@ impl Writer {
         for number in 0..orders.shard_count() {
             let (queue, receiver) = doos_batcher::channel(limits);
             let flying_since_ms = Arc::new(AtomicU64::new(IDLE));
+            let pressed_until_ms = Arc::new(AtomicU64::new(0));
             let flusher = Flusher {
                 orders: Arc::clone(&orders),
                 clock: Arc::clone(&ports.clock),
                 counters: Arc::clone(counters),
                 flying_since_ms: Arc::clone(&flying_since_ms),
+                pressed_until_ms: Arc::clone(&pressed_until_ms),
             };
             loops.push(Loop { name: format!("orders-{number}"), run: Box::pin(flusher.run(receiver)) });
-            shards.push(Shard { queue, flying_since_ms });
+            shards.push(Shard { queue, flying_since_ms, pressed_until_ms });
         }
         (Self { orders, shards }, loops)
     }
@@ -68,6 +77,12 @@ impl Writer {
         let oldest = self.shards.iter().map(|shard| shard.flying_since_ms.load(Ordering::Relaxed)).min();
         oldest.filter(|since| *since != IDLE).map_or(0, |since| now_ms(clock).saturating_sub(since))
     }
+
+    /// Whether callers come so thick that they wait for each other.
+    pub(crate) fn is_pressed(&self, clock: &dyn Clock) -> bool {
+        let now_ms = now_ms(clock);
+        self.shards.iter().any(|shard| shard.pressed_until_ms.load(Ordering::Relaxed) > now_ms)
+    }
 }
 
 struct Flusher {
@@ -75,6 +90,7 @@ struct Flusher {
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
     flying_since_ms: Arc<AtomicU64>,
+    pressed_until_ms: Arc<AtomicU64>,
 }
 
 impl Flusher {
@@ -84,6 +100,9 @@ impl Flusher {
             let begun_ms = now_ms(&*self.clock);
             self.flying_since_ms.store(begun_ms, Ordering::Relaxed);
             let (changes, replies) = group.into_parts();
+            if changes.len() >= PRESSED_LEN {
+                self.pressed_until_ms.store(begun_ms + PRESSED_FOR_MS, Ordering::Relaxed);
+            }
             self.counters.commit_groups.add(1);
             self.counters.commit_group_len_last.set(changes.len() as i64);
             let outcomes = self.orders.commit(changes).await;

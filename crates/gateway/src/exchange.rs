@@ -7,18 +7,20 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use axum::response::IntoResponse as _;
 use futures::FutureExt as _;
 use hyper::body::Incoming;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use tower::ServiceExt as _;
-use tracing::Instrument as _;
+use tracing::level_filters::LevelFilter;
+use tracing::{Instrument as _, Span};
 
 use crate::limits::RATE_LIMIT;
 use crate::listen::{Activity, Arriving, Door, Reply, Serves};
 use crate::problem::Problem;
-use crate::rest::Route;
+use crate::rest::{Hot, Route};
 use crate::state::{Scope, State};
 use crate::trace::Trace;
 
@@ -67,8 +69,12 @@ impl Exchange {
         let trace_id = trace.trace_id();
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let span = tracing::info_span!("request", trace_id, %method, path);
         let hook = self.state.extra.span.as_ref();
+        let hot = Hot::of(&request).filter(|_| origin.door.serves == Serves::Everything && !is_grpc(request.headers()));
+        let make_span = || tracing::info_span!("request", trace_id, %method, path);
+        // A span costs as much as parsing the body does; nobody sees that of a call about which nothing is written.
+        let is_seen = hot.is_none() || hook.is_some() || LevelFilter::current() >= LevelFilter::DEBUG;
+        let span = if is_seen { make_span() } else { Span::none() };
         let traceparent = hook.and_then(|hook| hook(&span, sent)).unwrap_or_else(|| trace.to_string());
         let scope = Arc::new(Scope {
             traceparent,
@@ -77,19 +83,18 @@ impl Exchange {
             rate_left: OnceLock::new(),
         });
         request.extensions_mut().insert(Arc::clone(&scope));
-        let router = self.router(origin.door.serves, request.headers());
-        let handled = AssertUnwindSafe(router.oneshot(request)).catch_unwind();
+        let handled = AssertUnwindSafe(self.dispatch(request, hot, origin.door.serves)).catch_unwind();
         async {
-            let mut response = match handled.await {
-                Ok(Ok(response)) => response,
-                Ok(Err(never)) => match never {},
-                Err(_) => axum::response::IntoResponse::into_response(
-                    Problem::new("internal", "the request failed inside").because("a handler panicked"),
-                ),
-            };
-            let route = response.extensions().get::<Route>().copied().unwrap_or(Route::UNKNOWN);
+            let (route, mut response) = handled.await.unwrap_or_else(|_| {
+                let problem = Problem::new("internal", "the request failed inside").because("a handler panicked");
+                (Route::UNKNOWN, problem.into_response())
+            });
             if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-                problem.log();
+                if is_seen {
+                    problem.log()
+                } else {
+                    make_span().in_scope(|| problem.log())
+                }
                 let headers = std::mem::take(response.headers_mut());
                 response = problem.render(shortened(&path), &trace_id);
                 merge(response.headers_mut(), headers);
@@ -103,17 +108,22 @@ impl Exchange {
         .await
     }
 
-    fn router(&self, serves: Serves, headers: &HeaderMap) -> Router {
-        let is_grpc = || {
-            let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-            kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
-        };
-        match serves {
-            Serves::Operations => self.operations.clone(),
-            Serves::Grpc => self.grpc.clone(),
-            Serves::Everything if is_grpc() => self.grpc.clone(),
-            Serves::Everything => self.rest.clone(),
+    /// Takes a request to its handler, and says which route it came by.
+    async fn dispatch(&self, request: Request<Body>, hot: Option<Hot>, serves: Serves) -> (Route, Response<Body>) {
+        if let Some(hot) = hot {
+            return (hot.route(), hot.answer(request, &self.state).await);
         }
+        let router = match serves {
+            Serves::Operations => &self.operations,
+            Serves::Grpc => &self.grpc,
+            Serves::Everything if is_grpc(request.headers()) => &self.grpc,
+            Serves::Everything => &self.rest,
+        };
+        let response = match router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        (response.extensions().get::<Route>().copied().unwrap_or(Route::UNKNOWN), response)
     }
 
     fn close(&self, response: &mut Response<Body>, scope: &Scope, trace_id: &str) {
@@ -128,6 +138,10 @@ impl Exchange {
         }
         headers.entry("x-content-type-options").or_insert(HeaderValue::from_static("nosniff"));
     }
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// As much of a path as a problem tells back.

@@ -15,6 +15,7 @@ mod auth;
 mod error_pages;
 mod exchange;
 mod extra;
+mod finish;
 mod gateway;
 mod grpc;
 #[doc(hidden)]

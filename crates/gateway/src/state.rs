@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Authenticator;
 use crate::extra::Extra;
+use crate::finish::Finishing;
 use crate::limits::Limits;
 use crate::live::Hub;
 use crate::metrics::Metrics;
@@ -103,17 +104,15 @@ impl State {
         }
     }
 
-    /// Runs a call in a task of its own, so that a client that hangs up leaves nothing half done.
+    /// Runs a call to its end, so that a client that hangs up leaves nothing half done.
     pub async fn finish<T: Send + 'static>(
         &self,
         call: impl Future<Output = doos_app::Result<T>> + Send + 'static,
     ) -> Result<T> {
-        use tracing::Instrument as _;
-        let done = self.tasks.spawn(call.in_current_span()).await;
-        match done {
+        match Finishing::new(call, self.tasks.clone()).await {
             Ok(outcome) => Ok(outcome?),
-            Err(failed) => Err(Problem::new("internal", "the call failed inside; what became of it is not known")
-                .because(failed.to_string())),
+            Err(_) => Err(Problem::new("internal", "the call failed inside; what became of it is not known")
+                .because("the call panicked")),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Cdc: carries the change feed into statistics and search.
 //!
-//! What holds: it takes the feed in groups of bounded length, and lets whoever waits for the store go first between two
-//! of them. A change is put off a moment, so that the next changes of its order are counted with it. A read model whose
-//! engine is away rests, longer each time, while the others go on; it is asked again by itself.
+//! What holds: it takes the feed in groups of bounded length, and lets callers go first between two of them. A change is
+//! put off a moment, so that the next changes of its order are counted with it. A read model whose engine is away rests,
+//! longer each time, while the others go on; it is asked again by itself.
 
 use async_trait::async_trait;
 use doos_app::App;
@@ -14,14 +14,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::courtesy::give_way;
 use crate::{Ran, Role};
 
 /// Without a change it looks all the same: somebody else may have begun a read model anew, and its place in the feed
 /// must not grow old.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const FORGET_EVERY_MS: i64 = 60_000;
-/// A group that took long is followed by as long a pause while others wait, but by no longer one than this.
-const YIELD_MOST: Duration = Duration::from_millis(20);
+const PAUSE_MOST: Duration = Duration::from_millis(500);
 const REST_FIRST: Duration = Duration::from_millis(100);
 const REST_MOST: Duration = Duration::from_secs(5);
 
@@ -43,12 +43,6 @@ struct Rest {
 impl Cdc {
     pub const fn new(app: Arc<App>) -> Self {
         Self { app, reached: Position(0), forgot_at: None, resting: BTreeMap::new() }
-    }
-
-    async fn give_way(&self, took: Duration) {
-        if self.app.queue_depth() > 0 || self.app.queue_age_ms() > 0 {
-            self.app.ports.clock.sleep(took.min(YIELD_MOST)).await;
-        }
     }
 
     fn patience(&self, name: &str, at: Duration) -> Patience {
@@ -108,11 +102,10 @@ impl Role for Cdc {
             self.forgot_at = Some(now);
             self.app.forget_old_figures(now).await?;
         }
-        if !followed.is_behind {
-            return Ok(Ran::Idle);
-        }
-        self.give_way(self.app.ports.clock.monotonic().saturating_sub(begun)).await;
-        Ok(Ran::Worked)
+        let took = self.app.ports.clock.monotonic().saturating_sub(begun);
+        let is_late = followed.lag_ms > i64::try_from(self.app.options.yielding_feed_lag_max_ms).unwrap_or(i64::MAX);
+        give_way(&self.app, took, is_late, PAUSE_MOST).await;
+        Ok(if followed.is_behind { Ran::Worked } else { Ran::Idle })
     }
 
     async fn ready(&mut self) {

@@ -8,6 +8,7 @@
 
 mod cdc;
 mod consumer;
+mod courtesy;
 mod demo_life;
 mod drive;
 mod id_keeper;
@@ -56,7 +57,7 @@ pub fn build(name: &str, app: &Arc<App>) -> Option<Box<dyn Role>> {
     let own = || Arc::clone(app);
     let role: Box<dyn Role> = match name {
         "order" => Box::new(consumer::Consumer::new(own(), OrderHandler::new(own()))),
-        "inventory" => Box::new(consumer::Consumer::new(own(), InventoryHandler::new(own()))),
+        "inventory" => Box::new(consumer::Consumer::new(own(), InventoryHandler::new(own())).yielding()),
         "payment" => Box::new(consumer::Consumer::new(own(), PaymentHandler::new(own()))),
         "shipping" => Box::new(consumer::Consumer::new(own(), ShippingHandler::new(own()))),
         "relay" => Box::new(Relay::new(own())),

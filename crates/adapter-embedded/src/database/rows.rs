@@ -122,6 +122,12 @@ impl<'a> Reading<'a> {
         Ok(self.row(sql, [], |row| number(row, 0))?.unwrap_or_default())
     }
 
+    /// The highest id of an order about whose stock there is a decision.
+    pub fn newest_decided(&self) -> Result<u64> {
+        let newest: Option<Option<i64>> = self.row("SELECT max(order_id) FROM stock_decision", [], |row| row.get(0))?;
+        Ok(newest.flatten().map_or(0, i64::cast_unsigned))
+    }
+
     /// Walks orders until `visit` says enough.
     pub fn orders(&self, span: ListSpan, mut visit: impl FnMut(OrderRow) -> Result<bool>) -> Result<()> {
         let (sql, params): (&str, Vec<i64>) = match span {

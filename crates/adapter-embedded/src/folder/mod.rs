@@ -8,8 +8,9 @@
 //! transaction is undone, the tail keeps what is not folded, and orders are taken up to the tail's bound. Anything
 //! else, a failed sync above all, stops the store.
 //!
-//! While callers wait for the journal the folder takes small bites and pauses between them, until the tail has grown
-//! to half of its bound; then it takes its share. [`Folder::fold_once`] is one step, for whoever drives it.
+//! While callers wait for each other the folder takes small bites and pauses between them, until the tail has grown to
+//! half of its bound; then it takes its share. When it has caught up it pauses as well, so that an order's next version,
+//! which follows soon, is written with it. [`Folder::fold_once`] is one step, for whoever drives it.
 
 use doos_journal::{Group, GroupCursor, Preparer};
 use rusqlite::Connection;
@@ -55,7 +56,10 @@ pub struct Folder {
 /// How a step of the folder's own thread ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    Done,
+    /// Whether everything there was is folded.
+    Done {
+        caught_up: bool,
+    },
     /// Nothing was lost; the step is to be tried again after this.
     Paused(Duration),
     Stopped,
@@ -81,7 +85,6 @@ impl Folder {
         let _alarm = PanicAlarm::new(&self.shared, "folder");
         let options = self.shared.options;
         let pause = Duration::from_millis(options.fold_pause_max_ms);
-        let mut yields = false;
         loop {
             self.prepare_segment();
             if !self.database.is_on() {
@@ -90,11 +93,16 @@ impl Folder {
                     return;
                 }
             }
+            let yields = self.shared.fold_signal.is_pressed() && self.shared.tail_is_below_half();
             let records_max = if yields { options.fold_records_yielding_max } else { options.fold_records_max };
-            match self.step(records_max) {
-                Step::Done => yields = self.shared.tail_is_below_half() && self.shared.fold_signal.pause(pause),
-                Step::Paused(wait) if self.shared.fold_signal.wait_out(wait) => {}
-                Step::Paused(_) | Step::Stopped => return,
+            let goes_on = match self.step(records_max) {
+                Step::Done { caught_up } if yields || caught_up => self.shared.fold_signal.wait_out(pause),
+                Step::Done { .. } => true,
+                Step::Paused(wait) => self.shared.fold_signal.wait_out(wait),
+                Step::Stopped => false,
+            };
+            if !goes_on {
+                return;
             }
         }
     }
@@ -129,12 +137,12 @@ impl Folder {
     /// Folds once, and says what is to follow.
     fn step(&mut self, records_max: usize) -> Step {
         match self.fold_once(records_max) {
-            Ok(_) => {
+            Ok(folded) => {
                 self.database.is_over();
                 if self.shared.fold_pause.ends() {
                     tracing::info!("the database can be written again; folding goes on");
                 }
-                Step::Done
+                Step::Done { caught_up: folded.records < records_max }
             }
             Err(error) if error.may_pass() => {
                 let cause = error.in_full();

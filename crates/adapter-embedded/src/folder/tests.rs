@@ -76,7 +76,7 @@ fn a_full_database_pauses_the_folder_and_nothing_else_until_there_is_room() {
         for number in 1..=3 {
             commit(&store, &mut writer, number).await.unwrap();
         }
-        assert_eq!(folder.step(1_000), Step::Done);
+        assert_eq!(folder.step(1_000), Step::Done { caught_up: true });
         let pages: i64 = folder.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         pages_max(&folder, pages);
         for number in 4..=6 {
@@ -101,7 +101,7 @@ fn a_full_database_pauses_the_folder_and_nothing_else_until_there_is_room() {
         assert_eq!(listed(&store).await, (1..=9).map(id).collect::<Vec<_>>());
 
         pages_max(&folder, 1 << 20);
-        assert_eq!(folder.step(1_000), Step::Done);
+        assert_eq!(folder.step(1_000), Step::Done { caught_up: true });
         assert!(store.hindrance().is_none() && !folder.database.is_on());
         assert_eq!((store.depths().tail_orders, folder.shared.folded()), (0, folder.shared.applied()));
         assert_eq!(listed(&store).await, (1..=9).map(id).collect::<Vec<_>>());
@@ -181,7 +181,7 @@ fn segments_that_could_not_be_given_back_are_given_back_later_without_anything_m
         assert!(matches!(folder.step(1_000), Step::Paused(_)), "it is owed");
         assert_eq!(store.depths().queued, queued);
         drop(lock);
-        assert_eq!(folder.step(1_000), Step::Done);
+        assert_eq!(folder.step(1_000), Step::Done { caught_up: true });
         assert_eq!((store.depths().queued, folder.dropped), (queued + 1, folded));
     });
 }

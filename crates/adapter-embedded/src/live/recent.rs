@@ -1,26 +1,45 @@
-//! Recently written or read orders, by id and version, so that the next step of an order need not read it again.
+//! Recently written or read orders, so that the next reader, and the next step of an order, need not look for them.
 //!
-//! Nobody may take what is found here for the newest version: the caller names the version it wants. What is put in
-//! first goes first.
+//! What holds: what is found here is the newest version there is. The writer puts every version in before anybody else
+//! can see it, and what is put in first goes first, so a version that was written stays for as many further ones as are
+//! kept. A reader that has read an order elsewhere puts it in only if no more than that have come since it began: had
+//! somebody written a newer version meanwhile, it would still be here, and stays.
 
 use doos_domain::order::Order;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+/// When a reader began, counted in orders put in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun(u64);
+
 #[derive(Debug)]
 pub(crate) struct RecentOrders {
     orders: HashMap<u64, Arc<Order>>,
     arrivals: VecDeque<(u64, u32)>,
+    arrived: u64,
     count_max: usize,
 }
 
 impl RecentOrders {
     pub fn new(count_max: usize) -> Self {
-        Self { orders: HashMap::new(), arrivals: VecDeque::new(), count_max }
+        Self { orders: HashMap::new(), arrivals: VecDeque::new(), arrived: 0, count_max }
+    }
+
+    /// The newest version of the order, or from when on a reader must look for it elsewhere.
+    pub fn find(&self, id: u64) -> Result<Arc<Order>, Begun> {
+        self.orders.get(&id).cloned().ok_or(Begun(self.arrived))
     }
 
     pub fn get(&self, id: u64, version: u32) -> Option<Arc<Order>> {
         self.orders.get(&id).filter(|order| order.version == version).cloned()
+    }
+
+    /// What a reader that began then has found elsewhere.
+    pub fn put_read(&mut self, order: &Arc<Order>, Begun(arrived): Begun) {
+        if self.arrived - arrived < self.count_max as u64 {
+            self.put(order);
+        }
     }
 
     pub fn put(&mut self, order: &Arc<Order>) {
@@ -30,6 +49,7 @@ impl RecentOrders {
         }
         self.orders.insert(id, Arc::clone(order));
         self.arrivals.push_back((id, order.version));
+        self.arrived += 1;
         while self.arrivals.len() > self.count_max {
             let Some((id, version)) = self.arrivals.pop_front() else { break };
             if self.orders.get(&id).is_some_and(|order| order.version == version) {
@@ -61,6 +81,23 @@ mod tests {
         recent.put(&order(1, 2));
         recent.put(&order(1, 1));
         assert!(recent.get(1, 2).is_some() && recent.get(1, 1).is_none());
+    }
+
+    #[test]
+    fn a_reader_that_was_overtaken_by_a_write_does_not_bring_the_old_version_back() {
+        let mut recent = RecentOrders::new(3);
+        let begun = recent.find(1).unwrap_err();
+        recent.put(&order(1, 2));
+        recent.put_read(&order(1, 1), begun);
+        assert_eq!(recent.find(1).unwrap().version, 2);
+        for id in 2..=4 {
+            recent.put(&order(id, 1));
+        }
+        recent.put_read(&order(1, 1), begun);
+        assert!(recent.find(1).is_err(), "the version written meanwhile has gone, so nobody knows which is the newest");
+        let begun = recent.find(1).unwrap_err();
+        recent.put_read(&order(1, 2), begun);
+        assert_eq!(recent.find(1).unwrap().version, 2);
     }
 
     #[test]

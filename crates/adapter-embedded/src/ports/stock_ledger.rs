@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::engine_error;
 use crate::error::ENGINE;
-use crate::locks::read;
+use crate::locks::{lock, read};
 use crate::shared::Shared;
 use crate::table::{Key, Table};
 use crate::unit::Unit;
@@ -135,7 +135,10 @@ impl StockLedger for Ledger {
         let mut products: BTreeSet<ProductId> = products.into_iter().collect();
         let mut decisions: Vec<DecisionRow> = Vec::new();
         for order in orders {
-            decisions.extend(self.shared.doc::<DecisionRow>(Table::Decision, &Key::number(order.get()))?);
+            // Nearly every order comes here once, and then there is nothing to be found.
+            if !lock(&self.shared.decided).is_certainly_new(order.get()) {
+                decisions.extend(self.shared.doc::<DecisionRow>(Table::Decision, &Key::number(order.get()))?);
+            }
         }
         products.extend(decisions.iter().flat_map(|decision| &decision.lines).map(|line| line.product_id));
         let rows = {

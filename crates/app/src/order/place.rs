@@ -5,7 +5,7 @@
 //! outcome is unknown the hold stands, the caller gets a retryable refusal under the same key, and `timeouts` asks the
 //! store to void the id once the hold's deadline has passed.
 //!
-//! Placing must run in a task of its own: a client that hangs up leaves nothing half done.
+//! Placing must be carried through by whoever calls it: a client that hangs up leaves nothing half done.
 
 use doos_domain::actor::{Actor, Cause};
 use doos_domain::answer::Answer;

@@ -58,9 +58,7 @@ impl Crowd {
         expect_each_key_its_one_order(&client, &purchases).await;
         expect_settled_books(&client, &self.goods).await;
         expect_the_same_answers_again(&client, &purchases, &mut self.random).await;
-        if std::env::var_os("NOSEARCH").is_none() {
-            cluster.expect_search_to_equal_the_shards().await;
-        }
+        cluster.expect_search_to_equal_the_shards().await;
         cluster.expect_balanced_books().await;
         placed
     }

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod console;
 pub mod dead_letters;
+mod hot;
 pub mod operations;
 pub mod orders;
 pub mod pages;
@@ -25,6 +26,8 @@ use doos_domain::answer::Answer;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+pub use hot::Hot;
 
 use crate::assets;
 use crate::problem::Problem;
@@ -75,11 +78,11 @@ pub fn table() -> Vec<Entry> {
 
 fn business() -> Vec<Entry> {
     vec![
-        entry("/v1/orders", get(orders::list).post(orders::place), &[("get", "/v1/orders"), ("post", "/v1/orders")]),
+        entry(orders::ALL, get(orders::list).post(orders::place), &[("get", "/v1/orders"), ("post", "/v1/orders")]),
         entry("/orders", get(pages::orders).post(orders::place), &[("get", "/orders"), ("post", "/orders")]),
         entry("/v1/order/create", post(orders::place), &[("post", "/v1/order/create")]),
         entry(
-            "/v1/orders/{order_id}",
+            orders::ONE,
             get(orders::read).post(orders::steer),
             &[
                 ("get", "/v1/orders/{order_id}"),

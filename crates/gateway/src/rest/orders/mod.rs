@@ -17,6 +17,10 @@ use doos_domain::order::Order;
 use crate::problem::{Problem, Result};
 use crate::{rest, view};
 
+/// Where orders are placed and listed, and the route of one of them.
+pub const ALL: &str = "/v1/orders";
+pub const ONE: &str = "/v1/orders/{order_id}";
+
 /// An id that cannot be one is that of an order that does not exist.
 fn order_id(text: &str) -> Result<OrderId> {
     text.parse().map_err(|_| Problem::not_found("order"))
