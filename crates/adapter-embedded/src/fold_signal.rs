@@ -53,6 +53,7 @@ impl FoldSignal {
     }
 
     /// Whether callers come so thick that they wait for each other.
+    #[expect(clippy::disallowed_methods, reason = "as in `written`")]
     pub fn is_pressed(&self) -> bool {
         lock(&self.state).pressed_at.is_some_and(|at| at.elapsed() < PRESSED_FOR)
     }

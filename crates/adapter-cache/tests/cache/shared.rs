@@ -17,8 +17,11 @@ use crate::bed::{Process, engines, runtime};
 struct Board {
     now_ms: AtomicU64,
     is_away: AtomicBool,
-    entries: Mutex<HashMap<String, (u64, Option<Vec<u8>>, u64)>>,
+    entries: Mutex<HashMap<String, Entry>>,
 }
+
+/// Version, bytes unless the key was given up, and when it was put.
+type Entry = (u64, Option<Vec<u8>>, u64);
 
 impl Board {
     fn now_ms(&self) -> u64 {

@@ -167,7 +167,10 @@ mod tests {
 
     #[test]
     fn a_lost_order_is_found() {
-        expect_fault(|_, seen| drop(seen.orders.remove(1)), "order 2 was acknowledged and is lost");
+        let lose = |_: &mut _, seen: &mut Seen| {
+            seen.orders.remove(1);
+        };
+        expect_fault(lose, "order 2 was acknowledged and is lost");
     }
 
     #[test]

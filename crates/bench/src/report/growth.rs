@@ -62,7 +62,7 @@ fn panel(svg: &mut String, (x, y): (f64, f64), title: &str, lines: &[Line], step
     let across = |step: &GrowthStep| x + PANEL_WIDTH * ((step.orders as f64).log10() - least_log) / whole_log;
     let bottom = y + PANEL_HEIGHT;
     text(svg, x as u32, y as u32 - 12, "#1c2430", title);
-    write!(svg, "<path d=\"M{x:.0} {y:.0}V{bottom:.0}H{:.0}\" fill=\"none\" stroke=\"#b6bfca\"/>\n", x + PANEL_WIDTH)
+    writeln!(svg, "<path d=\"M{x:.0} {y:.0}V{bottom:.0}H{:.0}\" fill=\"none\" stroke=\"#b6bfca\"/>", x + PANEL_WIDTH)
         .expect("a string takes everything");
     let shown = if most < 10.0 { format!("{most:.1}") } else { rate(most) };
     text(svg, (x - 48.0) as u32, y as u32 + 8, "#5b6675", &shown);

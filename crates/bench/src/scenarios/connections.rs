@@ -63,7 +63,7 @@ mod tests {
     fn idle_connections_that_were_closed_are_found() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (accepted, connections) = mpsc::channel();
+        let (accepted, connections) = mpsc::sync_channel(5);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
