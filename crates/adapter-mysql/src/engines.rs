@@ -211,6 +211,7 @@ impl Databases {
             handed_over_max: options.handed_over_max,
             republish_after_ms: options.republish_after_ms,
             mark_after_ms: options.mark_after_ms,
+            open_messages_max: options.open_messages_max,
         };
         let outbox = Arc::new(MySqlOutbox::new(sources, Arc::clone(router), limits));
         let answered_elsewhere = vec![Arc::clone(&self.inventory), Arc::clone(&self.catalog)];
@@ -251,6 +252,11 @@ const ANSWER_DAYS: i64 = 7;
 const ROWS_FORGOTTEN_AT_ONCE: u64 = 1_000;
 
 impl MySqlEngines {
+    /// Looks how much each shard has undone; to be called every second or so by whoever places orders.
+    pub async fn count_backlogs(&self) -> Vec<u64> {
+        self.outbox.count_backlogs().await
+    }
+
     /// What must be done now and then, by whoever holds the lease for it: months ahead are made, answers of more than
     /// seven days and consumed messages of more than one are removed. May be run by several at once.
     pub async fn keep_up(&self, now: Timestamp) -> doos_ports::Result<()> {

@@ -22,6 +22,8 @@ pub struct Options {
     pub republish_after_ms: i64,
     /// How late it may be written down that a message was published; below `poll_after_ms`, or the poll meets it first.
     pub mark_after_ms: i64,
+    /// Messages of a shard that are not consumed, at which it takes no new orders.
+    pub open_messages_max: u64,
     /// Use MariaDB's bulk command where the server has it. Off for whoever reaches it through something that does not
     /// pass the command on; rows are then written as on MySQL.
     pub bulk_writes: bool,
@@ -64,6 +66,7 @@ impl Options {
             poll_after_ms: 5_000,
             republish_after_ms: 30_000,
             mark_after_ms: 1_000,
+            open_messages_max: 1_000_000,
             bulk_writes: true,
             utc_offset_minutes: 0,
             minute_rows_kept_s: 2 * 24 * 60 * 60,

@@ -20,6 +20,7 @@ use doos_ports::order_store::MessageState;
 use doos_ports::outbox::Outbox;
 use futures::future::join_all;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -75,6 +76,8 @@ pub struct MySqlOutbox {
     limits: Limits,
     /// When the map of buckets was last looked at for a message that was not there.
     pub(crate) looked_at: Mutex<Option<Duration>>,
+    /// Messages of each shard that were not consumed at the last look, and no more than one above the bound.
+    backlogs: Vec<AtomicU64>,
 }
 
 /// As the options say them.
@@ -82,6 +85,7 @@ pub(crate) struct Limits {
     pub handed_over_max: usize,
     pub republish_after_ms: i64,
     pub mark_after_ms: i64,
+    pub open_messages_max: u64,
 }
 
 /// Messages known to be open, in the order in which they came.
@@ -155,7 +159,30 @@ impl Handed {
 impl MySqlOutbox {
     pub(crate) fn new(sources: Sources, router: Arc<Router>, limits: Limits) -> Self {
         let (handed, arrived) = (Mutex::default(), Notify::new());
-        Self { sources, router, handed, arrived, limits, looked_at: Mutex::default() }
+        let backlogs = sources.shards.iter().map(|_| AtomicU64::new(0)).collect();
+        Self { sources, router, handed, arrived, limits, looked_at: Mutex::default(), backlogs }
+    }
+
+    /// Whether a shard has as many messages undone as it may have.
+    pub(crate) fn is_full(&self, shard: usize) -> bool {
+        self.backlogs.get(shard).is_some_and(|open| open.load(Ordering::Relaxed) >= self.limits.open_messages_max)
+    }
+
+    /// Counts what every shard has undone, up to the bound. A shard that is away keeps its last number.
+    pub async fn count_backlogs(&self) -> Vec<u64> {
+        let sql = format!(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM t_local_message FORCE INDEX (idx_status_next_retry) \
+             WHERE status IN (0, {PUBLISHED}) LIMIT {}) AS open",
+            self.limits.open_messages_max
+        );
+        let counts = self.sources.shards.iter().zip(&self.backlogs).map(async |(shard, backlog)| {
+            match shard.read_text::<(u64,)>("t_local_message", &sql).await {
+                Ok(rows) => backlog.store(rows.first().map_or(0, |(count,)| *count), Ordering::Relaxed),
+                Err(fault) => tracing::debug!(shard = %shard.name, cause = %fault, "open messages cannot be counted"),
+            }
+            backlog.load(Ordering::Relaxed)
+        });
+        join_all(counts).await
     }
 
     pub(crate) const fn sources(&self) -> &Sources {

@@ -137,7 +137,8 @@ impl OpenSearchIndex {
     async fn begin_again(&self, stored: &Stored) -> Result<(), Fault> {
         let epoch = stored.standing.epoch + 1;
         self.indices.make(&self.client, epoch).await?;
-        let anew = Standing { epoch, token: String::new(), walk: Walk::Below(None) };
+        // The walk brings every order as it is; what changes meanwhile comes after the place that was reached.
+        let anew = Standing { epoch, token: stored.standing.token.clone(), walk: Walk::Below(None) };
         self.replace(stored, &anew).await.map(drop)
     }
 

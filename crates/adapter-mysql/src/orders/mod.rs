@@ -139,6 +139,14 @@ impl MySqlOrderStore {
         results.into_iter().map(|result| result.expect("every change went to a lane")).collect()
     }
 
+    /// New orders are refused where too much of the old ones is undone; what ends those is always taken.
+    fn has_room(&self, change: &Change) -> Outcome {
+        if change.expected_version == 0 && self.outbox.is_full(self.place_of(change.order.id)) {
+            return Err(doos_ports::Error::Busy { engine: ENGINE }.into());
+        }
+        Ok(())
+    }
+
     /// An operator's or a service's key may have been answered anywhere; a user's only where the user is.
     async fn answered_before(&self, change: &Change) -> Outcome {
         let Some(answer) = change.answer.as_ref().filter(|answer| user_of_scope(&answer.key.scope).is_none()) else {
@@ -198,7 +206,11 @@ pub(crate) async fn answers_in(
 #[async_trait]
 impl OrderStore for MySqlOrderStore {
     async fn commit(&self, group: Vec<Change>) -> Vec<Outcome> {
-        let before = join_all(group.iter().map(|change| self.answered_before(change))).await;
+        let before = join_all(group.iter().map(async |change| {
+            self.has_room(change)?;
+            self.answered_before(change).await
+        }))
+        .await;
         let fresh: Vec<&Change> =
             group.iter().zip(&before).filter(|(_, b)| b.is_ok()).map(|(change, _)| change).collect();
         let mut outcomes: Vec<Option<Outcome>> = fresh.iter().map(|_| None).collect();

@@ -113,7 +113,7 @@ fn an_index_that_was_removed_is_made_and_filled_again() {
         index.remove_index(before.epoch).await.unwrap();
         index.search(&everything(1)).await.expect_err("there is nothing to search");
         let after = index.standing().await.unwrap();
-        assert_eq!(after, Standing { epoch: before.epoch + 1, token: String::new(), walk: Walk::Below(None) });
+        assert_eq!(after, Standing { epoch: before.epoch + 1, token: before.token, walk: Walk::Below(None) });
         fill_again(index, &orders).await;
         assert_eq!(found(index).await, ids(&orders));
         // And found out by a write, without anybody having searched.

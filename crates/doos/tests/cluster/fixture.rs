@@ -256,9 +256,10 @@ impl Addresses {
                 "statistics": of("statistics"),
             },
             "kafka": {"brokers": [self.kafka], "topic_prefix": format!("doos.{name}"), "partitions": 4},
+            "redis": {"addr": self.redis, "prefix": format!("doos-{name}")},
+            "opensearch": {"nodes": [self.opensearch], "prefix": format!("doos-{name}")},
             "etcd": {"endpoints": self.etcd, "prefix": format!("/doos-{name}"), "lease_ttl_s": 2},
         });
-        let _ = (&self.redis, &self.opensearch);
         merge(&mut configuration, settings);
         configuration
     }

@@ -61,10 +61,12 @@ pub(crate) struct Cluster {
     worker: Mutex<Option<WorkerNumber>>,
     peer: Peer,
     roles: Vec<String>,
+    places_orders: bool,
 }
 
 /// How long the first node of a cluster waits for its gate before it says that it is ready.
 const GATE_WAIT: Duration = Duration::from_secs(5);
+const COUNT_EVERY: Duration = Duration::from_millis(500);
 const KEEP_UP_EVERY: Duration = Duration::from_secs(60);
 const NUMBER_EVERY: Duration = Duration::from_secs(1);
 /// How long a product that another process has changed is unknown here, at most.
@@ -111,6 +113,7 @@ impl Cluster {
             worker: Mutex::new(Some(worker)),
             peer: config.peer.clone(),
             roles: crate::start::role_names(config),
+            places_orders: crate::start::plays(config, "gateway"),
         })
     }
 
@@ -258,6 +261,18 @@ impl Engines for Cluster {
         beside.spawn(keep_catalog(Arc::clone(app)));
         if let Some(cache) = &self.cache {
             beside.spawn(Arc::clone(cache).follow(Arc::clone(&self.feed) as _));
+        }
+        if self.places_orders {
+            let (sql, clock) = (self.sql.clone(), Arc::clone(&app.ports.clock));
+            beside.spawn(async move {
+                loop {
+                    let begun = clock.monotonic();
+                    sql.count_backlogs().await;
+                    // Counting a long backlog costs the shard something; it is then done more rarely.
+                    let took = clock.monotonic().saturating_sub(begun);
+                    clock.sleep((took * 20).max(COUNT_EVERY)).await;
+                }
+            });
         }
         if self.plays("timeouts") {
             let (sql, clock) = (self.sql.clone(), Arc::clone(&app.ports.clock));
