@@ -12,7 +12,7 @@ readonly LOGS=target/test-logs
 readonly TAIL_LINES=60
 failed=()
 not_run=()
-not_installed=()
+skipped=()
 
 rm -rf "$LOGS"
 mkdir -p "$LOGS"
@@ -93,8 +93,32 @@ web_step() {
 in_web() { (cd web && npm run --silent "$@"); }
 
 end_to_end() {
-    bash scripts/web.sh chromium && cargo build -p doos --locked &&
+    bash scripts/web.sh chromium && cargo build --workspace --bin doos --locked &&
         DOOS_BINARY=$(realpath "${CARGO_TARGET_DIR:-target}")/debug/doos in_web e2e
+}
+
+# A step that says by exit code 3 that something it needs is not here, and by 4 that it has nothing to prove here.
+step_or_not_run() { # name command…
+    local name=$1 log="$LOGS/$1.log" start=$SECONDS code=0
+    shift
+    printf '%-14s' "$name"
+    "$@" >"$log" 2>&1 </dev/null || code=$?
+    case $code in
+        0) printf 'ok      %4d s\n' $((SECONDS - start)) ;;
+        3)
+            printf 'NOT RUN\n'
+            not_run+=("$name: $(tail -n 1 "$log")")
+            ;;
+        4)
+            printf 'skipped\n'
+            skipped+=("$name: $(tail -n 1 "$log")")
+            ;;
+        *)
+            printf 'FAILED  %4d s   %s\n' $((SECONDS - start)) "$log"
+            failed+=("$name")
+            tail -n "$TAIL_LINES" "$log"
+            ;;
+    esac
 }
 
 documentation() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
@@ -110,23 +134,27 @@ web_step web-size in_web size
 web_step web-tests in_web test
 step fmt cargo fmt --all --check -- --color never
 step clippy cargo clippy --workspace --all-targets --locked -- -D warnings
+step clippy-cluster cargo clippy --workspace --test cluster --locked -- -D warnings
 step tidy cargo run -q -p xtask --locked -- tidy
 step drift cargo run -q -p xtask --locked -- drift
 step doc documentation
 if cargo deny --version >/dev/null 2>&1; then
     step deny cargo deny --locked check bans licenses sources
 else
-    not_installed+=("deny: cargo-deny")
+    skipped+=("deny: cargo-deny is not installed")
 fi
-engines mariadb kafka
+step_or_not_run instructions bash scripts/instructions.sh
+engines mariadb shard-2 redis etcd kafka opensearch
 step tests unit_and_integration_tests
+# By itself, since it stops the engines that all others need.
+step cluster cargo test --workspace --test cluster --locked -- --test-threads=1
 web_step web-e2e end_to_end
 # --------------------------------------------------------------------------------------------------------------------
 
 read -r tests_passed tests_failed < <(count_tests)
 
-if ((${#not_installed[@]})); then
-    printf '\nskipped, tool not installed: %s\n' "${not_installed[*]}"
+if ((${#skipped[@]})); then
+    printf '\nskipped: %s\n' "${skipped[@]}"
 fi
 if ((${#not_run[@]})); then
     printf '\n!!!! NOT RUN, nothing is proved about:\n'
