@@ -20,6 +20,14 @@ command -v valgrind >/dev/null || not_run "valgrind is not installed"
 compiler=$(rustc --version)
 processor=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)
 
+if [[ ${1:-} != write ]]; then
+  [[ -r $BASELINE ]] || { echo "$BASELINE is missing: scripts/instructions.sh write" >&2; exit 1; }
+  if ! head -n 1 "$BASELINE" | grep -qF "with: $compiler, $processor"; then
+    echo "the baseline is not of $compiler on $processor; scripts/instructions.sh write, and commit it"
+    exit 4
+  fi
+fi
+
 # Without incremental files, which would cut functions differently from build to build.
 # With doos named, what it needs is built the same way as for it, and not a second time.
 CARGO_INCREMENTAL=0 cargo build -q --locked --profile fast -p doos -p doos-bench --example hot
@@ -56,11 +64,6 @@ if [[ ${1:-} == write ]]; then
   exit
 fi
 
-[[ -r $BASELINE ]] || { echo "$BASELINE is missing: scripts/instructions.sh write" >&2; exit 1; }
-if ! head -n 1 "$BASELINE" | grep -qF "with: $compiler, $processor"; then
-  echo "the baseline is not of $compiler on $processor; scripts/instructions.sh write, and commit it"
-  exit 4
-fi
 counts >"$scratch/now"
 awk -v most="$MORE_PER_CENT" '
   FNR == NR { if ($1 != "#") base[$1] = $2; next }
