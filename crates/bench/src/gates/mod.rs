@@ -79,7 +79,7 @@ impl GatesReport {
     }
 }
 
-/// Runs every gate, each in both places. Takes about `2 × gates × time`, and at most [`contest::SCARCE_TIME`] more for each.
+/// Runs every gate, each in both places. Takes about `2 × gates × time`, and at most `contest::SCARCE_TIME` more for each.
 pub fn run(options: &GatesOptions) -> Result<GatesReport> {
     anyhow::ensure!(CONNECTIONS.contains(&options.callers), "callers: choose within {CONNECTIONS:?}");
     anyhow::ensure!(PRODUCTS.contains(&options.products), "products: choose within {PRODUCTS:?}");

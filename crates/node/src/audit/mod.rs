@@ -210,7 +210,7 @@ fn order_of(movement: &Movement) -> Option<OrderId> {
 }
 
 /// Repairs what the ledger itself can prove, then audits again. A running server repairs for itself; see
-/// [`Repairer`] for what holds.
+/// `repair.rs` for what holds.
 pub fn repair(config: &Config) -> Result<Report> {
     if config.database.is_cluster() {
         return runtime()?.block_on(cluster::repair(config));
