@@ -79,9 +79,12 @@ fn a_mover_killed_at_any_instant_leaves_every_order_readable_and_every_bucket_wr
     on_bed(async |bed| {
         let (scene, orders) = some_orders(&bed).await;
         let node = bed.node().await;
-        let mut kills = 0_u64;
-        for back_and_forth in 0..4 {
-            let (to, which) = (if back_and_forth % 2 == 0 { 2 } else { 0 }, Which::Buckets(vec![2, 4, 6, 8, 10]));
+        let (mut kills, mut cut_off, mut trips) = (0_u64, 0_u64, 0_u64);
+        // A fast machine ends many moves before they can be cut off: there and back until enough of them were.
+        while trips < 4 || trips % 2 == 1 || cut_off <= 8 {
+            assert!(trips < 200, "only {cut_off} movers were cut off");
+            let (to, which) = (if trips.is_multiple_of(2) { 2 } else { 0 }, Which::Buckets(vec![2, 4, 6, 8, 10]));
+            trips += 1;
             bed.mover().await.plan(&Ask { to, which }).await.unwrap();
             loop {
                 let mut mover = bed.mover().await;
@@ -90,8 +93,9 @@ fn a_mover_killed_at_any_instant_leaves_every_order_readable_and_every_bucket_wr
                 }
                 // Dropped in the middle of whatever statement it has come to.
                 let life = Duration::from_micros(3_000 + kills * 7_919 % 60_000);
-                if let Ok(ended) = tokio::time::timeout(life, mover.run(&|_| {})).await {
-                    ended.expect("a move that nobody kills goes on");
+                match tokio::time::timeout(life, mover.run(&|_| {})).await {
+                    Ok(ended) => drop(ended.expect("a move that nobody kills goes on")),
+                    Err(_) => cut_off += 1,
                 }
                 drop(mover);
                 kills += 1;
@@ -104,9 +108,8 @@ fn a_mover_killed_at_any_instant_leaves_every_order_readable_and_every_bucket_wr
             }
             bed.is_settled().await;
         }
-        assert!(kills > 8, "only {kills} movers were killed");
         assert_eq!(bed.places().await.len(), orders.len() + usize::try_from(kills).unwrap());
-        println!("{kills} movers were killed");
+        println!("{cut_off} movers were cut off");
     });
 }
 
