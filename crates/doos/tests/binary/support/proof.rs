@@ -33,7 +33,7 @@ pub async fn expect_each_key_its_one_order(client: &Client, purchases: &[Purchas
 /// Waits until nothing is in between any more, then compares the shelf with the orders. Returns what is sold.
 pub async fn expect_settled_books(client: &Client, goods: &Goods) -> BTreeMap<String, i64> {
     until("no order is pending", async || {
-        let pending = client.get("/v1/orders?status=pending&page_size=5").send().await.expect(200);
+        let pending = shop::told(client, "/v1/orders?status=pending&page_size=5").await;
         if pending["orders"].as_array().unwrap().is_empty() { Ok(()) } else { Err(pending) }
     })
     .await;

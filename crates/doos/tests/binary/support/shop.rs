@@ -41,7 +41,7 @@ pub async fn receive(operator: &Client, product: &str, units: u32) {
 }
 
 pub async fn stock(client: &Client, product: &str) -> Stock {
-    let answer = client.get(format!("/v1/stock/{product}")).send().await.expect(200);
+    let answer = told(client, &format!("/v1/stock/{product}")).await;
     let read = |name: &str| answer[name].as_i64().unwrap_or_else(|| panic!("no {name} in {answer}"));
     let stock = Stock {
         received: read("received"),
@@ -75,7 +75,16 @@ pub async fn place(client: &Client, user: &str, product: &str, quantity: u32) ->
 }
 
 pub async fn read(client: &Client, order: &str) -> Value {
-    client.get(format!("/v1/orders/{order}")).send().await.expect(200)
+    told(client, &format!("/v1/orders/{order}")).await
+}
+
+/// What is read at a path; asked again while what it needs is away (503).
+pub async fn told(client: &Client, path: &str) -> Value {
+    let answer = until("an answer that is not 503", async || {
+        let answer = client.get(path).send().await;
+        if answer.status == 503 { Err(answer.text) } else { Ok(answer) }
+    });
+    answer.await.expect(200)
 }
 
 /// Waits until the order is in this state; the order as it is then.
@@ -107,7 +116,7 @@ pub async fn list(client: &Client, user: Option<&str>) -> Vec<Value> {
         if let Some(user) = user {
             path.push_str(&format!("&user_id={user}"));
         }
-        let page = client.get(path).send().await.expect(200);
+        let page = told(client, &path).await;
         orders.extend(page["orders"].as_array().unwrap().iter().cloned());
         page_token = page["next_page_token"].as_str().unwrap().to_owned();
         if page_token.is_empty() {
