@@ -145,6 +145,7 @@ else
 fi
 step_or_not_run instructions bash scripts/instructions.sh
 engines mariadb shard-2 redis etcd kafka opensearch
+eval "$(bash scripts/services.sh env)"
 step tests unit_and_integration_tests
 # By itself, since it stops the engines that all others need.
 step cluster cargo test --workspace --test cluster --locked -- --test-threads=1
