@@ -69,6 +69,15 @@ count_tests() {
         END { printf "%d %d\n", passed, failed }'
 }
 
+# The failed tests by name, each with where it panicked and the first line of what it said: a log's tail may not show it.
+failed_tests() {
+    sed 's/\x1b\[[0-9;]*m//g' "$LOGS"/*.log | awk '
+        /^---- .* stdout ----$/ { name = $2; said = 0 }
+        name != "" && said == 1 { printf "%s\n", substr($0, 1, 240); said = 2 }
+        name != "" && said == 0 && / panicked at / { sub(/^.* panicked at /, ""); printf "  %s %s ", name, $0; said = 1 }
+        / › .*\.spec\.ts:/ && /^ +[0-9]+\) / { printf "  %s\n", $0 }'
+}
+
 unit_and_integration_tests() {
     if cargo nextest --version >/dev/null 2>&1; then
         # nextest leaves the examples in the documentation to cargo.
@@ -173,6 +182,7 @@ if ((tests_failed > 0 && ${#failed[@]} == 0)); then
 fi
 if ((${#failed[@]})); then
     printf '\nfailed: %s\n' "${failed[*]}"
+    failed_tests
 fi
 printf '\n%d passed, %d failed\n' "$tests_passed" "$tests_failed"
 ((${#failed[@]} == 0))
