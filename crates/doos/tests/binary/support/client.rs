@@ -23,6 +23,7 @@ pub struct Client {
     pool: Pool<HttpConnector, Full<Bytes>>,
     listen: SocketAddr,
     token: Option<String>,
+    timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -49,7 +50,12 @@ pub struct Call<'a> {
 impl Client {
     pub fn new(listen: SocketAddr) -> Self {
         let pool = Pool::builder(TokioExecutor::new()).retry_canceled_requests(false).build_http();
-        Self { pool, listen, token: None }
+        Self { pool, listen, token: None, timeout: CALL_TIMEOUT }
+    }
+
+    /// For calls that wait for many others.
+    pub fn waiting(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// The same connections, in somebody's name.
@@ -103,12 +109,14 @@ impl Call<'_> {
             request = request.header(name, value);
         }
         let request = request.body(Full::from(self.body.unwrap_or_default())).unwrap();
-        let answered = tokio::time::timeout(CALL_TIMEOUT, self.client.pool.request(request)).await;
-        let answered = answered.map_err(|_| Lost(format!("no answer within {CALL_TIMEOUT:?}")))?;
+        let timeout = self.client.timeout;
+        let answered = tokio::time::timeout(timeout, self.client.pool.request(request)).await;
+        let answered = answered.map_err(|_| Lost(format!("no answer within {timeout:?}")))?;
         answered.map_err(|error| Lost(format!("{error:?}")))
     }
 
     pub async fn try_send(self) -> Result<Answer, Lost> {
+        let timeout = self.client.timeout;
         let whole = async {
             let (head, body) = self.open().await?.into_parts();
             let body = body.collect().await.map_err(|error| Lost(error.to_string()))?;
@@ -116,8 +124,8 @@ impl Call<'_> {
             let json = serde_json::from_str(&text).unwrap_or_default();
             Ok(Answer { status: head.status.as_u16(), headers: head.headers, json, text })
         };
-        let answered = tokio::time::timeout(CALL_TIMEOUT, whole).await;
-        answered.unwrap_or_else(|_| Err(Lost(format!("no answer within {CALL_TIMEOUT:?}"))))
+        let answered = tokio::time::timeout(timeout, whole).await;
+        answered.unwrap_or_else(|_| Err(Lost(format!("no answer within {timeout:?}"))))
     }
 
     pub async fn send(self) -> Answer {
