@@ -82,7 +82,7 @@ fn a_shard_that_is_away_holds_up_only_itself() {
         let mut committed = commit_some(&scene, 20, 0).await;
         let mut read = read_all(&feed, Position(0), 9).await;
         let after = read[read.len() - 1].position;
-        line.cut();
+        line.cut().await;
         let is_reachable = |number: u64| UserId::new(number).unwrap().bucket().get().is_multiple_of(2);
         let (reachable, away) = if is_reachable(2) { (2, 3) } else { (3, 2) };
         let unseen = scene.placed(away, 5_000).await;
@@ -114,7 +114,7 @@ fn with_every_shard_away_reading_is_refused_and_not_empty() {
         let mut options = bed.options();
         options.shards[0] = format!("{credentials}@{}/{database}", line.address);
         let feed = feed_of(options).await;
-        line.cut();
+        line.cut().await;
         let refused = feed.read(Position(0), 10).await.unwrap_err();
         assert!(matches!(refused, doos_ports::Error::Unavailable { .. }), "{refused}");
         feed.end().await.expect_err("the end is not known");

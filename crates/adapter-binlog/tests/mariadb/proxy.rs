@@ -28,8 +28,9 @@ impl Proxy {
                 tokio::spawn(async move {
                     let mut far = TcpStream::connect(server).await.unwrap();
                     tokio::select! {
-                        _ = copy_bidirectional(&mut near, &mut far) => {}
+                        biased;
                         _ = cut.wait_for(|is_cut| *is_cut) => {}
+                        _ = copy_bidirectional(&mut near, &mut far) => {}
                     }
                 });
             }
@@ -37,8 +38,10 @@ impl Proxy {
         Self { address, is_cut }
     }
 
-    pub fn cut(&self) {
+    /// Once this returns nothing gets through: each connection watches the line, and has ended.
+    pub async fn cut(&self) {
         self.is_cut.send_replace(true);
+        self.is_cut.closed().await;
     }
 
     pub fn mend(&self) {

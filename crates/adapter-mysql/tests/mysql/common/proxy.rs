@@ -103,8 +103,13 @@ async fn forward(mut client: TcpStream, mut server: TcpStream, state: Arc<State>
     let (mut said, mut told) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     let cut = state.cut.notified();
     let mut cut = std::pin::pin!(cut);
+    // Cut while it was being connected.
+    if state.away.load(Ordering::SeqCst) {
+        return;
+    }
     loop {
         tokio::select! {
+            biased;
             () = &mut cut => return,
             count = client.read(&mut said) => {
                 let Ok(count @ 1..) = count else { return };
