@@ -5,7 +5,7 @@
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,6 +13,9 @@ use std::time::Duration;
 use crate::ledger::Offsets;
 use crate::log;
 use crate::options::Options;
+
+/// Between two questions about a group whose coordinator is being found.
+const COORDINATOR_PAUSE: Duration = Duration::from_millis(50);
 
 /// A client that knows a group's name and never joins it.
 pub(crate) struct Observer {
@@ -42,7 +45,7 @@ impl Observer {
 
     /// Waits for the broker; not for a thread that has other things to do.
     pub(crate) fn lag(&self, partitions: u32, settled: &Offsets, patience: Duration) -> KafkaResult<u64> {
-        let committed = self.client.committed_offsets(self.list(partitions, Offset::Invalid)?, patience)?;
+        let committed = self.committed(partitions, patience)?;
         let (committed, ends) = (numbers(&committed), self.ask(partitions, Offset::End, patience)?);
         // A group that never committed in a partition begins where the partition does.
         let begins = if committed.len() < ends.len() {
@@ -51,6 +54,21 @@ impl Observer {
             Offsets::new()
         };
         Ok(sum(&ends, &begins, &committed, settled))
+    }
+
+    /// A group's coordinator moves, and is not there yet when the group is new: the client finds the right one and says so
+    /// by an error, upon which it can be asked again.
+    fn committed(&self, partitions: u32, patience: Duration) -> KafkaResult<TopicPartitionList> {
+        let mut left = patience;
+        loop {
+            match self.client.committed_offsets(self.list(partitions, Offset::Invalid)?, left) {
+                Err(error) if is_about_the_coordinator(&error) && left > COORDINATOR_PAUSE => {
+                    left -= COORDINATOR_PAUSE;
+                    std::thread::sleep(COORDINATOR_PAUSE);
+                }
+                answered => return answered,
+            }
+        }
     }
 
     fn ask(&self, partitions: u32, place: Offset, patience: Duration) -> KafkaResult<Offsets> {
@@ -66,6 +84,12 @@ impl Observer {
         }
         Ok(list)
     }
+}
+
+fn is_about_the_coordinator(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(NotCoordinator | CoordinatorNotAvailable | CoordinatorLoadInProgress))
 }
 
 fn numbers(list: &TopicPartitionList) -> Offsets {
