@@ -4,11 +4,14 @@
 //! `41 bits ms since 2026 | 10 bucket | 6 worker | 6 sequence`. User and product ids are small plain sequences.
 //! Ids are strings in JSON, because JavaScript loses integers above 2^53; numbers are accepted too when read back.
 
+mod digits;
 mod generator;
 
+pub use digits::Digits;
 pub use generator::{Exhausted, Generator};
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 use std::time::Duration;
 use std::{fmt, str::FromStr};
 
@@ -33,8 +36,7 @@ pub struct InvalidId {
 macro_rules! numeric_id {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(into = "String", try_from = "String")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(u64);
 
         impl $name {
@@ -50,7 +52,7 @@ macro_rules! numeric_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
+                f.pad(Digits::of(self.0).as_str())
             }
         }
 
@@ -66,17 +68,29 @@ macro_rules! numeric_id {
             }
         }
 
-        impl From<$name> for String {
-            fn from(id: $name) -> Self {
-                id.to_string()
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(Digits::of(self.0).as_str())
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = InvalidId;
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Digital;
 
-            fn try_from(text: String) -> Result<Self, InvalidId> {
-                text.parse()
+                impl Visitor<'_> for Digital {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        write!(f, "a {} in digits", $kind)
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+
+                deserializer.deserialize_str(Digital)
             }
         }
     };
