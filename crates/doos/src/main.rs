@@ -7,6 +7,11 @@ mod say;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// An order is hundreds of small pieces of memory, taken on one thread and given back on another: of the C library's
+/// allocator that costs a fifth of the processor (docs/adr/0021-allocator.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match commands::run(cli) {
