@@ -198,7 +198,7 @@ async fn place(app: &Arc<App>, user: u64, quantity: u32) -> Result<Arc<Order>, E
         render: |_| String::new(),
     };
     match app.place(call).await? {
-        Placed::Now(order) => Ok(order),
+        Placed::Now(order, _) => Ok(order),
         Placed::Before(_) => panic!("there is no key"),
     }
 }

@@ -83,7 +83,8 @@ impl Exchange {
             rate_left: OnceLock::new(),
         });
         request.extensions_mut().insert(Arc::clone(&scope));
-        let handled = AssertUnwindSafe(self.dispatch(request, hot, origin.door.serves)).catch_unwind();
+        // In a box, since what a handler keeps is large, and is moved each time that something is wrapped around it.
+        let handled = AssertUnwindSafe(Box::pin(self.dispatch(request, hot, origin.door.serves))).catch_unwind();
         async {
             let (route, mut response) = handled.await.unwrap_or_else(|_| {
                 let problem = Problem::new("internal", "the request failed inside").because("a handler panicked");

@@ -20,9 +20,9 @@ const FAULTS_MAX: usize = 20;
 pub struct Faults(Vec<FieldError>);
 
 impl Faults {
-    pub fn add(&mut self, pointer: &str, detail: impl Into<String>) {
+    pub fn add(&mut self, pointer: impl fmt::Display, detail: impl Into<String>) {
         if self.0.len() < FAULTS_MAX {
-            self.0.push(FieldError { pointer: pointer.to_owned(), detail: detail.into() });
+            self.0.push(FieldError { pointer: pointer.to_string(), detail: detail.into() });
         }
     }
 
@@ -31,28 +31,65 @@ impl Faults {
     }
 }
 
+/// Where something stands in a body. It is put into words only for a fault: most bodies have none.
+#[derive(Clone, Debug, Default)]
+pub struct Pointer<'a>(Vec<Step<'a>>);
+
+#[derive(Clone, Debug)]
+enum Step<'a> {
+    Field(Cow<'a, str>),
+    Element(usize),
+}
+
+impl<'a> Pointer<'a> {
+    fn to(&self, step: Step<'a>) -> Self {
+        let mut steps = Vec::with_capacity(self.0.len() + 1);
+        steps.extend_from_slice(&self.0);
+        steps.push(step);
+        Self(steps)
+    }
+}
+
+/// As a JSON pointer in a URI fragment, with `~` and `/` escaped.
+impl fmt::Display for Pointer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("#")?;
+        for step in &self.0 {
+            match step {
+                Step::Field(name) => write!(f, "/{}", name.replace('~', "~0").replace('/', "~1"))?,
+                Step::Element(index) => write!(f, "/{index}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// One value as it was written, and where.
 #[derive(Clone, Debug)]
 pub struct Value<'a> {
     raw: &'a RawValue,
-    pub pointer: String,
+    pub pointer: Pointer<'a>,
 }
 
 /// The fields of an object, to be taken one by one; what is left over is a fault.
 #[derive(Debug)]
 pub struct Object<'a> {
     fields: Vec<(Cow<'a, str>, &'a RawValue)>,
-    pointer: String,
+    pointer: Pointer<'a>,
 }
 
 /// Reads the whole body, which must be one object.
 pub fn parse<'a>(body: &'a [u8], faults: &mut Faults) -> Result<Object<'a>> {
+    if let Ok(Fields { fields, repeated: None }) = serde_json::from_slice(body) {
+        return Ok(Object { fields, pointer: Pointer::default() });
+    }
+    // Something is wrong with it; what, is found out in two steps.
     let broken = |error: serde_json::Error| {
         let detail = format!("the body is not valid JSON at line {}, column {}", error.line(), error.column());
         Problem::new("invalid_json", detail)
     };
     let raw: &RawValue = serde_json::from_slice(body).map_err(broken)?;
-    let root = Value { raw, pointer: "#".to_owned() };
+    let root = Value { raw, pointer: Pointer::default() };
     let Some(object) = root.object(faults) else {
         std::mem::take(faults).check()?;
         return Err(Problem::invalid_at("#", "expected an object"));
@@ -62,13 +99,13 @@ pub fn parse<'a>(body: &'a [u8], faults: &mut Faults) -> Result<Object<'a>> {
 
 impl<'a> Object<'a> {
     /// The field, if it is there and not null.
-    pub fn take(&mut self, name: &str) -> Option<Value<'a>> {
+    pub fn take(&mut self, name: &'static str) -> Option<Value<'a>> {
         let place = self.fields.iter().position(|(field, _)| field == name)?;
         let (_, raw) = self.fields.swap_remove(place);
         (raw.get() != "null").then(|| Value { raw, pointer: self.pointer_to(name) })
     }
 
-    pub fn require(&mut self, name: &str, faults: &mut Faults) -> Option<Value<'a>> {
+    pub fn require(&mut self, name: &'static str, faults: &mut Faults) -> Option<Value<'a>> {
         let found = self.take(name);
         if found.is_none() {
             faults.add(&self.pointer_to(name), "is missing");
@@ -76,22 +113,22 @@ impl<'a> Object<'a> {
         found
     }
 
-    pub fn pointer_to(&self, name: &str) -> String {
-        format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"))
+    pub fn pointer_to(&self, name: impl Into<Cow<'a, str>>) -> Pointer<'a> {
+        self.pointer.to(Step::Field(name.into()))
     }
 
     /// All fields, for an object whose names say something themselves.
     pub fn into_fields(self) -> Vec<(String, Value<'a>)> {
-        let pointers: Vec<String> = self.fields.iter().map(|(name, _)| self.pointer_to(name)).collect();
-        let named = self.fields.into_iter().zip(pointers);
-        named.map(|((name, raw), pointer)| (name.into_owned(), Value { raw, pointer })).collect()
+        let at = |name: &Cow<'a, str>| self.pointer.to(Step::Field(name.clone()));
+        let named = self.fields.iter().map(|(name, raw)| (name.to_string(), Value { raw, pointer: at(name) }));
+        named.collect()
     }
 
     /// Whatever nobody took is unknown.
     pub fn finish(self, faults: &mut Faults) {
         for (name, _) in &self.fields {
             let shown: String = name.chars().take(64).collect();
-            faults.add(&self.pointer_to(&shown), "there is no such field");
+            faults.add(&self.pointer_to(shown), "there is no such field");
         }
     }
 }
@@ -114,7 +151,8 @@ impl<'a> Value<'a> {
             Ok(Fields { fields, repeated: None }) => Some(Object { fields, pointer: self.pointer.clone() }),
             Ok(Fields { repeated: Some(name), .. }) => {
                 let object = Object { fields: Vec::new(), pointer: self.pointer.clone() };
-                faults.add(&object.pointer_to(&name), format!("the field `{name}` is given twice"));
+                let detail = format!("the field `{name}` is given twice");
+                faults.add(&object.pointer_to(name), detail);
                 None
             }
             Err(_) => {
@@ -134,12 +172,21 @@ impl<'a> Value<'a> {
             faults.add(&self.pointer, format!("has {} elements, at most {len_max} are allowed", raws.len()));
             return None;
         }
-        let element = |(index, raw)| Value { raw, pointer: format!("{}/{index}", self.pointer) };
+        let element = |(index, raw)| Value { raw, pointer: self.pointer.to(Step::Element(index)) };
         Some(raws.into_iter().enumerate().map(element).collect())
     }
 
     pub fn string(&self, faults: &mut Faults) -> Option<String> {
-        let read = serde_json::from_str::<String>(self.text()).ok();
+        self.words(faults).map(Cow::into_owned)
+    }
+
+    /// What stands between the quotes; borrowed if nothing in it is escaped.
+    fn words(&self, faults: &mut Faults) -> Option<Cow<'a, str>> {
+        let quoted = self.text().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        if let Some(plain) = quoted.filter(|text| !text.contains('\\')) {
+            return Some(Cow::Borrowed(plain));
+        }
+        let read = serde_json::from_str::<String>(self.text()).ok().map(Cow::Owned);
         if read.is_none() {
             faults.add(&self.pointer, "expected a string");
         }
@@ -168,7 +215,7 @@ impl<'a> Value<'a> {
 
     /// An id: digits, as a number or as a string.
     pub fn id<T: std::str::FromStr>(&self, faults: &mut Faults) -> Option<T> {
-        let text = if self.is_string() { self.string(faults)? } else { self.text().to_owned() };
+        let text = if self.is_string() { self.words(faults)? } else { Cow::Borrowed(self.text()) };
         let read = if text.is_empty() { None } else { text.parse().ok() };
         if read.is_none() {
             faults.add(&self.pointer, "expected a whole number from 1 to 9223372036854775807");
@@ -178,14 +225,14 @@ impl<'a> Value<'a> {
 
     /// An exact decimal such as `99.99`, as a number or as a string; returned as it was written.
     pub fn decimal(&self, faults: &mut Faults) -> Option<String> {
-        let text = if self.is_string() { self.string(faults)? } else { self.text().to_owned() };
+        let text = if self.is_string() { self.words(faults)? } else { Cow::Borrowed(self.text()) };
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, "0"));
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole) || !digits(fraction) || text.len() > 40 {
             faults.add(&self.pointer, "expected an exact decimal such as 99.99");
             return None;
         }
-        Some(text)
+        Some(text.into_owned())
     }
 }
 

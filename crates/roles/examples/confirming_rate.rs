@@ -189,7 +189,7 @@ async fn grouped(set: &Set, broker: &str, count: usize) -> Rates {
                 render: |order| format!("{{\"order_id\":\"{}\",\"status\":\"pending\"}}", order.id),
             };
             // Busy is an answer, and the caller comes again.
-            while !matches!(app.place(call()).await, Ok(Placed::Now(_))) {
+            while !matches!(app.place(call()).await, Ok(Placed::Now(..))) {
                 app.ports.clock.sleep(Duration::from_millis(2)).await;
             }
         }

@@ -101,7 +101,7 @@ impl Buyer {
             let answer = self.site.call(patience_ms, |app| Box::pin(async move { app.place(call).await })).await;
             let site = &self.site;
             match answer {
-                Some(Ok(Placed::Now(order))) => {
+                Some(Ok(Placed::Now(order, _))) => {
                     site.executor.note(|| format!("{} placed as {}", cart.address, order.id));
                     site.oracle.acknowledged(order.id, content(&order));
                     site.shown(&order, 0);

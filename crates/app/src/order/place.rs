@@ -33,7 +33,8 @@ pub struct PlaceOrder {
 }
 
 pub enum Placed {
-    Now(Arc<Order>),
+    /// Just now, with the body of the answer if one was made to be stored.
+    Now(Arc<Order>, Option<String>),
     /// What the first call with this key was told.
     Before(Answer),
 }
@@ -43,7 +44,7 @@ impl App {
         let span = tracing::debug_span!("place", user_id = %call.user_id);
         let placed = self.place_once(&call).instrument(span).await;
         match &placed {
-            Ok(Placed::Now(_)) => self.counters.orders_placed.add(1),
+            Ok(Placed::Now(..)) => self.counters.orders_placed.add(1),
             Ok(Placed::Before(_)) => {}
             Err(_) => self.counters.orders_refused.add(1),
         }
@@ -75,13 +76,14 @@ impl App {
         self.counters.stock_held.add(1);
         let step = Order::place(id, call.user_id, quote, call.address.clone(), &cause);
         let order = Arc::new(step.order);
-        let answer = call.key.as_ref().map(|key| key.answer(201, (call.render)(&order), cause.at));
+        let body = call.key.as_ref().map(|_| (call.render)(&order));
+        let answer = call.key.as_ref().zip(body.clone()).map(|(key, body)| key.answer(201, body, cause.at));
         let messages = step.messages;
         let change = Change { expected_version: 0, order: Arc::clone(&order), messages, answer, gate_epoch };
         let outcome = self.writer.commit(change).instrument(tracing::debug_span!("store_order")).await;
         drop(place);
         match outcome {
-            Ok(()) => Ok(Placed::Now(order)),
+            Ok(()) => Ok(Placed::Now(order, body)),
             Err(CommitError::Engine(error)) if !error.outcome_is_known() => {
                 Err(Error::OutcomeUnknown { order_id: Some(id) })
             }

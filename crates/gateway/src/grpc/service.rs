@@ -62,7 +62,7 @@ impl Orders {
         };
         let app = Arc::clone(&self.state.app);
         match self.state.finish(async move { app.place(place).await }).await? {
-            Placed::Now(order) => Ok(Told { order: convert::order(&order), replayed: false }),
+            Placed::Now(order, _) => Ok(Told { order: convert::order(&order), replayed: false }),
             Placed::Before(answer) => Ok(Told { order: convert::from_stored(&answer.body)?, replayed: true }),
         }
     }

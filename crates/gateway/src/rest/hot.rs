@@ -1,18 +1,18 @@
 //! The two calls that nearly all traffic consists of, taken to their handlers past the router.
 //!
-//! What holds: it is the table's own handler that answers, under the table's own route; all that is left out is the way
-//! there, which costs as much as reading an order does. Whatever is not plainly one of the two takes the usual way.
+//! What holds: it is what the table's own handler does that answers, under the table's own route; all that is left out is
+//! the way there, which costs as much as reading an order does. Whatever is not plainly one of the two takes the usual way.
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Request};
-use axum::handler::Handler;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{Method, Response, Uri};
 use axum::response::IntoResponse;
 use std::sync::Arc;
 
 use super::{Route, orders};
+use crate::payload::Payload;
 use crate::problem::Result;
-use crate::state::{Caller, State};
+use crate::state::{Caller, State, Traceparent};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hot {
@@ -37,11 +37,21 @@ impl Hot {
     }
 
     pub async fn answer(self, request: Request, state: &Arc<State>) -> Response<Body> {
-        match self {
-            Self::Place => Handler::call(orders::place, request, Arc::clone(state)).await,
-            Self::Read => read(request, state).await.into_response(),
-        }
+        let answered = match self {
+            Self::Place => place(request, state).await,
+            Self::Read => read(request, state).await,
+        };
+        answered.into_response()
     }
+}
+
+/// In the order in which the handler's arguments are made: nobody's body is read who is not let in.
+async fn place(request: Request, state: &Arc<State>) -> Result<Response<Body>> {
+    let (mut parts, body) = request.into_parts();
+    let Caller(principal) = Caller::from_request_parts(&mut parts, state).await?;
+    let Traceparent(trace) = Traceparent::from_request_parts(&mut parts, state).await?;
+    let payload = Payload::from_request(Request::from_parts(parts, body), state).await?;
+    orders::place_for(state, &principal, trace, &payload).await
 }
 
 async fn read(request: Request, state: &Arc<State>) -> Result<Response<Body>> {

@@ -129,7 +129,7 @@ fn read(body: &[u8]) -> Result<Callback> {
     })
 }
 
-fn short(object: &mut Object<'_>, name: &str, faults: &mut Faults) -> Option<String> {
+fn short(object: &mut Object<'_>, name: &'static str, faults: &mut Faults) -> Option<String> {
     let value = object.require(name, faults)?;
     let text = value.string(faults)?;
     if text.is_empty() || text.chars().count() > TEXT_CHARS_MAX {

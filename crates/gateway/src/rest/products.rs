@@ -122,7 +122,7 @@ fn in_language(mut response: Response<Body>) -> Response<Body> {
 fn draft(body: &[u8], is_new: bool) -> Result<Draft> {
     let mut faults = Faults::default();
     let mut object = json::parse(body, &mut faults)?;
-    let mut field = |name: &str, faults: &mut Faults| {
+    let mut field = |name: &'static str, faults: &mut Faults| {
         let needed = is_new && matches!(name, "name" | "price");
         if needed { object.require(name, faults) } else { object.take(name) }
     };

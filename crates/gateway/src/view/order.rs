@@ -1,45 +1,53 @@
 //! An order as clients see it: the same shape when it is placed, read, listed, moved and streamed.
 
 use axum::http::HeaderValue;
+use doos_domain::actor::Actor;
+use doos_domain::ids::{OrderId, ProductId, UserId};
+use doos_domain::money::Money;
 use doos_domain::order::{Move, Order};
 use doos_domain::payment::AttemptState;
 use doos_domain::pricing::Line;
-use serde::Serialize;
+use doos_domain::time::Timestamp;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::{Amount, rfc3339, to_json};
+use super::time::as_time;
+use super::{Amount, to_json};
 
 /// An order with its whole history.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Order)]
-pub struct OrderView {
-    #[schema(example = "24017338028589056")]
-    pub order_id: String,
-    #[schema(example = "42")]
-    pub user_id: String,
+pub struct OrderView<'a> {
+    #[schema(value_type = String, example = "24017338028589056")]
+    pub order_id: OrderId,
+    #[schema(value_type = String, example = "42")]
+    pub user_id: UserId,
     #[schema(example = "pending")]
     pub status: &'static str,
     /// Grows by one with each change.
     pub version: u32,
     pub total: Amount,
     /// The total as a decimal.
-    #[schema(example = "199.98")]
-    pub total_amount: String,
+    #[serde(serialize_with = "as_decimal")]
+    #[schema(value_type = String, example = "199.98")]
+    pub total_amount: Money,
     pub items: Vec<ItemView>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    #[schema(format = DateTime)]
-    pub created_at: String,
-    #[schema(format = DateTime)]
-    pub updated_at: String,
+    pub address: Option<&'a str>,
+    #[serde(serialize_with = "as_time")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    #[serde(serialize_with = "as_time")]
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
     /// Oldest first.
-    pub history: Vec<MoveView>,
+    pub history: Vec<MoveView<'a>>,
     /// Why it was cancelled: `user`, `timeout`, `out_of_stock` or `operator`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel_reason: Option<&'static str>,
     /// The carrier's number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tracking: Option<String>,
+    pub tracking: Option<&'a str>,
     pub payment: PaymentView,
 }
 
@@ -47,8 +55,8 @@ pub struct OrderView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = OrderItem)]
 pub struct ItemView {
-    #[schema(example = "101")]
-    pub product_id: String,
+    #[schema(value_type = String, example = "101")]
+    pub product_id: ProductId,
     #[schema(example = 2)]
     pub quantity: u32,
     pub unit_price: Amount,
@@ -57,16 +65,18 @@ pub struct ItemView {
 /// One move of an order.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OrderMove)]
-pub struct MoveView {
+pub struct MoveView<'a> {
     /// Absent for the entry that made the order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<&'static str>,
     pub to: &'static str,
-    #[schema(format = DateTime)]
-    pub at: String,
+    #[serde(serialize_with = "as_time")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
     /// `customer:42`, `operator:amy`, `service:pos` or `system:timeouts`.
-    pub actor: String,
-    pub reason: String,
+    #[schema(value_type = String)]
+    pub actor: &'a Actor,
+    pub reason: &'a str,
     pub version: u32,
 }
 
@@ -87,8 +97,8 @@ pub struct PaymentView {
 /// A page of orders, newest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OrderList)]
-pub struct OrderListView {
-    pub orders: Vec<OrderView>,
+pub struct OrderListView<'a> {
+    pub orders: Vec<OrderView<'a>>,
     /// Empty on the last page.
     pub next_page_token: String,
 }
@@ -96,27 +106,28 @@ pub struct OrderListView {
 /// The moves of one order.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OrderHistory)]
-pub struct HistoryView {
-    pub order_id: String,
-    pub history: Vec<MoveView>,
+pub struct HistoryView<'a> {
+    #[schema(value_type = String)]
+    pub order_id: OrderId,
+    pub history: Vec<MoveView<'a>>,
 }
 
-impl OrderView {
-    pub fn of(order: &Order) -> Self {
+impl<'a> OrderView<'a> {
+    pub fn of(order: &'a Order) -> Self {
         Self {
-            order_id: order.id.to_string(),
-            user_id: order.user_id.to_string(),
+            order_id: order.id,
+            user_id: order.user_id,
             status: order.status.name(),
             version: order.version,
             total: order.total.into(),
-            total_amount: order.total.to_string(),
+            total_amount: order.total,
             items: order.lines.iter().map(ItemView::of).collect(),
-            address: order.address.clone(),
-            created_at: rfc3339(order.created_at),
-            updated_at: rfc3339(order.updated_at),
+            address: order.address.as_deref(),
+            created_at: order.created_at,
+            updated_at: order.updated_at,
             history: order.history.iter().map(MoveView::of).collect(),
             cancel_reason: order.cancel_reason.map(|reason| reason.name()),
-            tracking: order.tracking.clone(),
+            tracking: order.tracking.as_deref(),
             payment: PaymentView::of(order),
         }
     }
@@ -124,18 +135,18 @@ impl OrderView {
 
 impl ItemView {
     fn of(line: &Line) -> Self {
-        Self { product_id: line.product_id.to_string(), quantity: line.quantity, unit_price: line.unit_price.into() }
+        Self { product_id: line.product_id, quantity: line.quantity, unit_price: line.unit_price.into() }
     }
 }
 
-impl MoveView {
-    fn of(entry: &Move) -> Self {
+impl<'a> MoveView<'a> {
+    fn of(entry: &'a Move) -> Self {
         Self {
             from: entry.from.map(|from| from.name()),
             to: entry.to.name(),
-            at: rfc3339(entry.at),
-            actor: entry.actor.to_string(),
-            reason: entry.reason.clone(),
+            at: entry.at,
+            actor: &entry.actor,
+            reason: &entry.reason,
             version: entry.version,
         }
     }
@@ -153,10 +164,14 @@ impl PaymentView {
     }
 }
 
-impl HistoryView {
-    pub fn of(order: &Order) -> Self {
-        Self { order_id: order.id.to_string(), history: order.history.iter().map(MoveView::of).collect() }
+impl<'a> HistoryView<'a> {
+    pub fn of(order: &'a Order) -> Self {
+        Self { order_id: order.id, history: order.history.iter().map(MoveView::of).collect() }
     }
+}
+
+fn as_decimal<S: Serializer>(amount: &Money, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(amount)
 }
 
 const fn state_name(state: AttemptState) -> &'static str {

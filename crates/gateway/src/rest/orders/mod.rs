@@ -4,7 +4,7 @@ mod place;
 mod read;
 mod steer;
 
-pub use place::{place, reads};
+pub use place::{place, place_for, reads};
 pub use read::{history, list, list_for, read, read_for, statuses};
 pub use steer::steer;
 
@@ -28,7 +28,12 @@ fn order_id(text: &str) -> Result<OrderId> {
 
 /// One order as the answer.
 fn answer(status: StatusCode, order: &Order) -> Response<Body> {
-    let mut response = rest::json(status, view::order::render(order));
+    answer_of(status, order, view::order::render(order))
+}
+
+/// The same with the order's body at hand.
+fn answer_of(status: StatusCode, order: &Order, body: String) -> Response<Body> {
+    let mut response = rest::json(status, body);
     response.headers_mut().insert(ETAG, view::order::etag(order));
     response
 }

@@ -31,13 +31,23 @@ pub async fn place(
     Traceparent(trace): Traceparent,
     payload: Payload,
 ) -> Result<Response<Body>> {
+    place_for(&state, &principal, trace, &payload).await
+}
+
+pub async fn place_for(
+    state: &State,
+    principal: &Principal,
+    trace: String,
+    payload: &Payload,
+) -> Result<Response<Body>> {
     let wanted = read(&payload.body, &state.app.options)?;
-    let call = prepare(&state, &principal, wanted, &payload, trace).await?;
+    let call = prepare(state, principal, wanted, payload, trace).await?;
     let app = Arc::clone(&state.app);
     match state.finish(async move { app.place(call).await }).await? {
         Placed::Before(answer) => Ok(rest::replayed(answer)),
-        Placed::Now(order) => {
-            let mut response = super::answer(StatusCode::CREATED, &order);
+        Placed::Now(order, body) => {
+            let body = body.unwrap_or_else(|| view::order::render(&order));
+            let mut response = super::answer_of(StatusCode::CREATED, &order, body);
             let location = HeaderValue::try_from(format!("/v1/orders/{}", order.id));
             response.headers_mut().insert(LOCATION, location.expect("an order id is digits"));
             Ok(response)
