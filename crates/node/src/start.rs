@@ -7,9 +7,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,13 +33,21 @@ pub struct Node {
     engines: Arc<dyn Engines>,
     app: Arc<App>,
     gateway: gateway::Serving,
-    /// Ends the roles.
-    stop_roles: CancellationToken,
+    stop_roles: StopRoles,
     roles: JoinSet<()>,
     /// The groups' flushers and the stand-ins; they end with the process.
     beside: JoinSet<()>,
     products: usize,
     signals: Signals,
+}
+
+/// Ends the roles.
+#[derive(Default)]
+struct StopRoles {
+    /// After the run in progress.
+    asked: CancellationToken,
+    /// In the middle of it, wherever it waits for something.
+    cut: CancellationToken,
 }
 
 impl Node {
@@ -87,8 +98,8 @@ impl Node {
         beside.spawn(standins::run_provider(provider, options, Arc::clone(&clock), outside.clone(), sink));
         beside.spawn(standins::run_carrier(carrier, standins::carrier_options(&config), Arc::clone(&clock), outside));
 
-        let stop_roles = CancellationToken::new();
-        let roles = start_roles(&config, &app, &*engines, &clock, &stop_roles);
+        let stop_roles = StopRoles::default();
+        let roles = start_roles(&config, &app, &*engines, &clock, &stop_roles)?;
         let gateway = gateway::serve(&config, &app, &engines, &secrets, listener).await?;
         // Before anybody can know where it runs, so that whoever does can stop it in good order.
         let signals = Signals::catch().context("cannot listen for signals")?;
@@ -169,12 +180,13 @@ impl Node {
     /// Calls in flight first, then the roles, then the store.
     pub async fn stop(mut self) {
         self.gateway.stop().await;
-        self.stop_roles.cancel();
+        self.stop_roles.asked.cancel();
         let ended = tokio::time::timeout(Duration::from_millis(self.config.drain_ms), async {
             while self.roles.join_next().await.is_some() {}
         });
         if ended.await.is_err() {
             tracing::warn!("some roles did not end in time; they are finished at the next start");
+            self.stop_roles.cut.cancel();
         }
         self.roles.shutdown().await;
         self.beside.shutdown().await;
@@ -217,25 +229,40 @@ fn start_roles(
     app: &Arc<App>,
     engines: &dyn Engines,
     clock: &Arc<dyn Clock>,
-    stop: &CancellationToken,
-) -> JoinSet<()> {
+    stop: &StopRoles,
+) -> Result<JoinSet<()>> {
     let mut roles = JoinSet::new();
     for name in role_names(config) {
         let Some(role) = doos_roles::build(&name, app) else { continue };
-        let driven = doos_roles::drive(engines.lend(role), Arc::clone(clock), stop.clone().cancelled_owned());
-        if name == "cdc" {
-            // Its engines work on the thread that calls them, and long; requests are not served on that one.
-            let handle = tokio::runtime::Handle::current();
-            roles.spawn_blocking(move || handle.block_on(driven));
-        } else {
-            roles.spawn(driven);
-        }
+        let driven = doos_roles::drive(engines.lend(role), Arc::clone(clock), stop.asked.clone().cancelled_owned());
+        roles.spawn(on_its_own_thread(&name, driven, &stop.cut)?);
     }
     if config.demo.life {
         let role = Box::new(doos_roles::DemoLife::new(Arc::clone(app)));
-        roles.spawn(doos_roles::drive(role, Arc::clone(clock), stop.clone().cancelled_owned()));
+        let driven = doos_roles::drive(role, Arc::clone(clock), stop.asked.clone().cancelled_owned());
+        roles.spawn(on_its_own_thread("demo-life", driven, &stop.cut)?);
     }
-    roles
+    Ok(roles)
+}
+
+/// Drives a role on a thread that serves no request: it works through hundreds of messages at a time, and whoever waits
+/// for an answer must not wait for that. Ends when the role has, or when the thread has seen that it is cut.
+fn on_its_own_thread(
+    name: &str,
+    driven: impl Future<Output = ()> + Send + 'static,
+    cut: &CancellationToken,
+) -> Result<impl Future<Output = ()> + Send + 'static> {
+    let (runtime, cut) = (Handle::current(), cut.clone());
+    let (ended, end) = oneshot::channel::<()>();
+    let drive = move || {
+        runtime.block_on(cut.run_until_cancelled_owned(driven));
+        drop(ended);
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(drive).with_context(|| format!("no thread for role {name}"))?;
+    Ok(async move {
+        // Nothing is ever sent; the other end is dropped, also by a panic.
+        let _ = end.await;
+    })
 }
 
 /// The signals that ask for a stop, caught from the moment this exists.
