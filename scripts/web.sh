@@ -30,7 +30,8 @@ build() {
 }
 
 chromium() {
-    if command -v chromium >/dev/null; then return; fi
+    # The program of that name, not this function.
+    if type -P chromium >/dev/null; then return; fi
     if [[ $(id -u) != 0 ]] || ! command -v apt-get >/dev/null; then
         echo "the end-to-end tests need Chromium: install it, on Debian with apt-get install chromium" >&2
         return 3
