@@ -5,6 +5,7 @@
 //! gone on with by the same command.
 
 use anyhow::{Context, Result, bail};
+use doos_adapter_embedded::{Archive, SCHEMA_NEWEST};
 use doos_adapter_mysql::Databases;
 use doos_domain::order::{Order, StillOpen};
 use doos_ports::archive::{ArchivedMonth, Ask, Fate, MonthReport, Progress, Step};
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::server_file::ServerFile;
 
 pub use doos_domain::month::Month;
 pub use doos_ports::archive::Which;
@@ -84,7 +86,9 @@ impl fmt::Display for Standing {
 }
 
 pub async fn status(config: &Config) -> Result<Standing> {
-    Ok(Standing { months: databases(config)?.archived().await? })
+    let months =
+        if config.database.is_cluster() { databases(config)?.archived().await? } else { store(config)?.archived()? };
+    Ok(Standing { months })
 }
 
 pub async fn run(config: &Config, which: Which, dry_run: bool, tell: &(dyn Fn(&str) + Send + Sync)) -> Result<Told> {
@@ -102,15 +106,24 @@ pub async fn run(config: &Config, which: Which, dry_run: bool, tell: &(dyn Fn(&s
         }
     };
     let ask = Ask { which, dry_run };
-    let months = databases(config)?.archivist().await?.run(ask, &judge, &tell_some).await?;
+    let months = if config.database.is_cluster() {
+        databases(config)?.archivist().await?.run(ask, &judge, &tell_some).await?
+    } else {
+        store(config)?.run(ask, now, &judge, &tell_some)?
+    };
     Ok(Told { dry_run, months })
 }
 
 fn databases(config: &Config) -> Result<Databases> {
-    if !config.database.is_cluster() {
-        bail!("database.shards is empty: an embedded store has no shards");
-    }
     Databases::new(config.database.options(), Arc::new(SystemClock::start())).context("the databases' addresses")
+}
+
+/// The embedded store, beside the server that runs on it or without one.
+fn store(config: &Config) -> Result<Archive> {
+    if ServerFile::read_running(&config.data_dir).is_some_and(|server| server.store_schema < SCHEMA_NEWEST) {
+        bail!("the running server is of an older program, which would not find archived orders: restart it first");
+    }
+    Archive::open(&config.data_dir).with_context(|| format!("the store in {}", config.data_dir.display()))
 }
 
 fn line_of(progress: &Progress) -> String {

@@ -48,6 +48,22 @@ fn newest_first(orders: &[Arc<Order>]) -> Vec<Arc<Order>> {
 }
 
 #[test]
+fn orders_that_are_put_away_are_as_any_others() {
+    on_bed(async |bed| {
+        let scene = bed.scene_on(day("2026-09", 10)).await;
+        let left = std::sync::Mutex::new(vec!["2026-11", "2026-10"]);
+        let put_away = async || {
+            bed.settle_mail().await;
+            let end = left.lock().unwrap().pop().expect("it is asked for twice");
+            let reports = bed.archive_before(end).await;
+            assert!(reports.iter().all(|report| report.fate == Fate::Archived), "{reports:?}");
+            assert_eq!(bed.places().await[0].len(), 0);
+        };
+        doos_ports::suites::archive::orders_that_are_put_away_are_as_any_others(&scene, put_away).await;
+    });
+}
+
+#[test]
 fn orders_of_a_month_that_is_put_away_are_read_listed_and_swept_as_before() {
     on_bed(async |bed| {
         let before = bed.node().await;
