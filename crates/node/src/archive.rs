@@ -5,7 +5,7 @@
 //! gone on with by the same command.
 
 use anyhow::{Context, Result, bail};
-use doos_adapter_embedded::{Archive, SCHEMA_NEWEST};
+use doos_adapter_embedded::{Archive, Books, SCHEMA_NEWEST, fold_dir};
 use doos_adapter_mysql::Databases;
 use doos_domain::order::{Order, StillOpen};
 use doos_ports::archive::{ArchivedMonth, Ask, Fate, MonthReport, Progress, Step};
@@ -123,7 +123,12 @@ fn store(config: &Config) -> Result<Archive> {
     if ServerFile::read_running(&config.data_dir).is_some_and(|server| server.store_schema < SCHEMA_NEWEST) {
         bail!("the running server is of an older program, which would not find archived orders: restart it first");
     }
-    Archive::open(&config.data_dir).with_context(|| format!("the store in {}", config.data_dir.display()))
+    let failed = || format!("the store in {}", config.data_dir.display());
+    // Opening would make a store where there is none.
+    Books::open(&config.data_dir).with_context(failed)?;
+    // A server folds for itself; where none runs, what it left in the journal is brought into the picture first.
+    fold_dir(&config.data_dir, config.store).with_context(failed)?;
+    Archive::open(&config.data_dir).with_context(failed)
 }
 
 fn line_of(progress: &Progress) -> String {
