@@ -1,6 +1,8 @@
 //! Months of orders that are put away beside a running store: what is read of them, what is refused, what comes back,
 //! and with the one who does it killed anywhere.
 
+#![cfg(test)]
+
 mod common;
 
 use doos_adapter_embedded::{Archive, Books, Options, Running, backup};

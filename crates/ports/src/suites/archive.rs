@@ -32,12 +32,12 @@ pub async fn orders_that_are_put_away_are_as_any_others(scene: &Scene, put_away:
 
     // A key that was answered, and an id that was used, stay so.
     let first = scene.answer("customer:2", "k0", "order 0");
-    assert_eq!(store.find_answer(&first.key).await.unwrap().as_ref(), Some(&first));
+    assert_eq!(store.find_answer(&first.key).await.expect("answers can be looked up").as_ref(), Some(&first));
     let mut repeat = scene.new_order(2, 500);
     repeat.answer = Some(scene.answer("customer:2", "k0", "another order"));
     let told = scene.commit(repeat).await;
     assert!(matches!(&told, Err(CommitError::Answered(stored)) if **stored == first), "{told:?}");
-    assert_eq!(store.void(orders[0].id).await.unwrap(), Voided::Order);
+    assert_eq!(store.void(orders[0].id).await.expect("an id can be asked about"), Voided::Order);
     let again = Change { expected_version: 0, ..later(&orders[0]) };
     assert!(matches!(scene.commit(again).await, Err(CommitError::Conflict { expected: 0 })));
 
@@ -81,7 +81,7 @@ async fn are_all_there(store: &dyn OrderStore, orders: &[Arc<Order>], end: Times
     let mut newest = orders.to_vec();
     newest.sort_by_key(|order| std::cmp::Reverse(order.id));
     for order in orders {
-        assert_eq!(store.load(order.id).await.unwrap().as_ref(), Some(order));
+        assert_eq!(store.load(order.id).await.expect("an order can be read").as_ref(), Some(order));
     }
     assert_eq!(pages(store, Query::default()).await, newest);
     let own: Vec<_> = newest.iter().filter(|order| order.user_id == user(2)).cloned().collect();
@@ -93,9 +93,9 @@ async fn are_all_there(store: &dyn OrderStore, orders: &[Arc<Order>], end: Times
     assert_eq!(pages(store, Query { statuses: statuses.clone(), ..Query::default() }).await, cancelled);
     let own: Vec<_> = own.iter().filter(is_cancelled).cloned().collect();
     assert_eq!(pages(store, Query { statuses: statuses.clone(), ..query }).await, own);
-    let mut oldest = store.oldest(&statuses, end, None, 5).await.unwrap();
+    let mut oldest = store.oldest(&statuses, end, None, 5).await.expect("a sweep");
     let after = oldest.last().map(|order| order.id);
-    oldest.extend(store.oldest(&statuses, end, after, 100).await.unwrap());
+    oldest.extend(store.oldest(&statuses, end, after, 100).await.expect("a sweep"));
     oldest.reverse();
     assert_eq!(oldest, cancelled, "a sweep of them, in two steps");
 }
