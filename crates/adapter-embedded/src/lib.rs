@@ -5,8 +5,8 @@
 //! behind it; between the two lies the tail, an index in memory. A unit (a change, a consumer's group with its
 //! progress, a stock transaction) is a run of records inside one journal group, so it is stored whole or not at all.
 //!
-//! What must never happen: a reader that sees what is not synced, a write to the database from anywhere but the
-//! folder, a rule of the trade.
+//! What must never happen: a reader that sees what is not synced, a row of the database made or changed by anybody but the
+//! folder (`archive` moves rows between two tables), a rule of the trade.
 //!
 //! Beside the store lie its read models (`projections`), which hold no truth.
 //!
@@ -14,6 +14,7 @@
 //! becomes visible, `tail` and `reading` for how it is found, `folder` for what happens to it afterwards, `backup` and
 //! `books` for looks from outside.
 
+mod archive;
 mod backup;
 mod bell;
 mod books;
@@ -43,8 +44,10 @@ mod tail;
 mod unit;
 mod writer;
 
+pub use archive::Archive;
 pub use backup::{BackupReport, backup};
 pub use books::{BookReader, Books, Standing, fold_dir, journal_end};
+pub use database::SCHEMA_NEWEST;
 pub use error::Error;
 pub use folder::{Folded, Folder};
 pub use gate::MemoryGate;

@@ -60,10 +60,11 @@ impl Books {
     /// The next orders that any context has something about, oldest first, and whether there are more.
     pub async fn ids(&self, after: Option<OrderId>, limit: usize) -> Result<(Vec<OrderId>, bool), Error> {
         let after = after.map_or(0, OrderId::get);
-        let shards = self.shards.iter().map(|shard| (shard, "t_order", "id"));
+        let in_use = self.shards.iter().map(|shard| (shard, "t_order", "id"));
+        let archived = self.shards.iter().map(|shard| (shard, "t_order_archive", "id"));
         let others = [(&self.inventory, "t_decision", "order_id"), (&self.payment, "t_money", "order_id")];
         let (mut ids, mut bound) = (Vec::new(), u64::MAX);
-        for (database, table, column) in shards.chain(others) {
+        for (database, table, column) in in_use.chain(archived).chain(others) {
             let sql = format!(
                 "SELECT DISTINCT {column} FROM {table} WHERE {column} > {after} ORDER BY {column} LIMIT {limit}"
             );

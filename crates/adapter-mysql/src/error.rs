@@ -107,7 +107,7 @@ pub enum Error {
     Move(String),
     #[error("a move is open; finish it with `doos shards move --resume`, or see `doos shards status`")]
     MoveOpen,
-    #[error("another program is moving buckets at this moment")]
+    #[error("another program is moving buckets or archiving at this moment")]
     MoveLocked,
 }
 

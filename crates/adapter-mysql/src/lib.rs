@@ -11,6 +11,7 @@
 //! Where to read next: [`Databases`] for opening, `orders` for how groups are committed, `docs/adr/0010` for why.
 
 mod actions;
+mod archive;
 mod books;
 mod catalog;
 mod database;
@@ -41,6 +42,7 @@ mod shipments;
 mod statistics;
 mod topology;
 
+pub use archive::Archivist;
 pub use books::Books;
 pub use dialect::Dialect;
 pub use engines::{Databases, MySqlEngines};

@@ -49,6 +49,7 @@ impl Schema {
             step(2, "outbox and inbox", MAILBOX),
             step(3, "gate epoch", include_str!("sql/gate_epoch_1.sql")),
             step(4, "moves of buckets", include_str!("sql/moves_1.sql")),
+            step(5, "archive of orders", include_str!("sql/archive_1.sql")),
         ];
         const INVENTORY: &[Step] = &[
             step(1, "stock ledger", include_str!("sql/inventory_1.sql")),

@@ -10,11 +10,15 @@ use doos_domain::money::{Currency, Money};
 use doos_domain::order::{CancelReason, Order, Status};
 use doos_domain::payment::OrderMoney;
 use doos_domain::time::Timestamp;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use mysql_async::prelude::FromValue;
 use mysql_async::{FromValueError, Value, from_value_opt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::io::{Read, Write};
 
 use crate::error::Fault;
 use crate::session::Statement;
@@ -61,6 +65,17 @@ pub(crate) const MESSAGES_AGAIN: Statement = Statement {
     columns: 7,
     tail: "ON DUPLICATE KEY UPDATE next_retry = IF(t_local_message.status = 0, t_local_message.next_retry, \
            VALUES(next_retry)), status = 0",
+};
+
+/// An archived order in the columns of [`OrderRow`], so that one statement can read both tables: of one instant, since
+/// an order goes from one to the other. Its body stands for its items, and no currency tells it apart.
+pub(crate) const ARCHIVED_COLUMNS: &str = "id, user_id, status, version, 0, '', body, NULL, '', '', created_at, 0";
+
+pub(crate) const ARCHIVED_ORDERS: Statement = Statement {
+    head: "INSERT INTO t_order_archive (id, user_id, bucket, status, version, created_at, body)",
+    columns: 7,
+    tail: "ON DUPLICATE KEY UPDATE user_id = VALUES(user_id), bucket = VALUES(bucket), status = VALUES(status), \
+           version = VALUES(version), created_at = VALUES(created_at), body = VALUES(body)",
 };
 
 pub(crate) type OrderRow = (u64, u64, u8, u32, i64, String, Vec<u8>, Option<String>, Vec<u8>, Vec<u8>, i64, i64);
@@ -131,6 +146,9 @@ pub(crate) fn order_values(order: &Order) -> Vec<Value> {
 
 pub(crate) fn order_of(row: OrderRow) -> Result<Order, Fault> {
     let (id, user_id, status, version, total, currency, items, address, detail, history, created_at, updated_at) = row;
+    if currency.is_empty() {
+        return unpack(id, &items);
+    }
     let unreadable = |what: &str| Fault::row("t_order", format!("order {id} has {what}"));
     let Detail { cancel_reason, tracking, goods_out, recalled, money } = parse("t_order.detail", &detail)?;
     Ok(Order {
@@ -150,6 +168,42 @@ pub(crate) fn order_of(row: OrderRow) -> Result<Order, Fault> {
         created_at: Timestamp::from_millis(created_at),
         updated_at: Timestamp::from_millis(updated_at),
     })
+}
+
+/// The form of an archived body: the order's JSON, deflated. A byte in front of it, so that others can follow.
+const DEFLATED_JSON: u8 = 1;
+/// Far above what an order can be; a body that claims more is damaged.
+const BODY_BYTES_MAX: u64 = 64 << 20;
+
+pub(crate) fn archived_values(order: &Order) -> Vec<Value> {
+    vec![
+        order.id.get().into(),
+        order.user_id.get().into(),
+        u64::from(order.id.bucket().get()).into(),
+        i64::from(order.status.number()).into(),
+        u64::from(order.version).into(),
+        order.created_at.as_millis().into(),
+        Value::Bytes(pack(order)),
+    ]
+}
+
+fn pack(order: &Order) -> Vec<u8> {
+    let mut packed = DeflateEncoder::new(vec![DEFLATED_JSON], Compression::default());
+    packed.write_all(json(order).as_bytes()).and_then(|()| packed.finish()).expect("memory takes all that is written")
+}
+
+fn unpack(id: u64, body: &[u8]) -> Result<Order, Fault> {
+    let unreadable = |what: String| Fault::row("t_order_archive", format!("order {id}: {what}"));
+    let Some((&DEFLATED_JSON, deflated)) = body.split_first() else {
+        return Err(unreadable(format!("this program does not know form {:?}", body.first())));
+    };
+    let mut json = Vec::new();
+    DeflateDecoder::new(deflated)
+        .take(BODY_BYTES_MAX)
+        .read_to_end(&mut json)
+        .map_err(|error| unreadable(error.to_string()))?;
+    let order: Order = parse("t_order_archive.body", &json)?;
+    if order.id.get() == id { Ok(order) } else { Err(unreadable(format!("its body is of order {}", order.id))) }
 }
 
 /// The names of the columns that make an order, as [`order_of_values`] wants their values.

@@ -142,7 +142,7 @@ impl From<order::Refusal> for Error {
             order::Refusal::OperatorOnly { .. } => {
                 Self::Forbidden("only an operator may call a parcel back, or take its goods in")
             }
-            order::Refusal::IllegalMove { .. } | order::Refusal::TooManyAttempts => {
+            order::Refusal::IllegalMove { .. } | order::Refusal::TooManyAttempts | order::Refusal::ReturnWindowOver => {
                 Self::IllegalMove(refusal.to_string())
             }
         }

@@ -22,6 +22,8 @@ pub struct Options {
     pub unpaid_deadline_ms: u64,
     /// How long an unreachable payment provider may keep an overdue order alive.
     pub payment_closing_ms: u64,
+    /// How long after its delivery a customer may return an order. Later it is closed, and may be archived.
+    pub return_window_ms: u64,
     /// How long `:pay` waits for the provider's word before it answers 202.
     pub pay_wait_ms: u64,
     /// Deadline of one call to the payment provider or the carrier.
@@ -57,6 +59,7 @@ impl Default for Options {
             hold_deadline_ms: 30_000,
             unpaid_deadline_ms: 30 * 60_000,
             payment_closing_ms: 15 * 60_000,
+            return_window_ms: 30 * 86_400_000,
             pay_wait_ms: 3_000,
             outside_deadline_ms: 3_000,
             payment_calls_max: 64,
@@ -77,6 +80,11 @@ impl Default for Options {
 impl Options {
     pub fn pricing(&self) -> pricing::Limits {
         pricing::Limits { lines_max: self.order_lines_max, quantity_max: self.line_quantity_max }
+    }
+
+    /// In milliseconds, as the domain counts.
+    pub fn return_window(&self) -> i64 {
+        i64::try_from(self.return_window_ms).unwrap_or(i64::MAX)
     }
 
     pub fn payment(&self) -> PaymentLimits {

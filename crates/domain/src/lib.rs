@@ -17,6 +17,7 @@ pub mod catalog;
 pub mod ids;
 pub mod message;
 pub mod money;
+pub mod month;
 pub mod order;
 pub mod payment;
 pub mod pricing;

@@ -1,6 +1,7 @@
 //! What the command line accepts. Global options may stand before or after the verb.
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use doos_node::archive::Month;
 use doos_node::token::TTL_S;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -81,6 +82,8 @@ pub enum Command {
     /// The order shards of a cluster, and the buckets that move between them
     #[command(subcommand)]
     Shards(Shards),
+    /// Put months away whose orders are all closed; they stay readable. Exit 1 with the reasons if one must wait
+    Archive(Archive),
     /// Measure this system next to its yardsticks, and check its books afterwards
     Bench(Box<Bench>),
     /// Statistics and search next to the orders they are computed from, by the running server
@@ -199,6 +202,29 @@ pub struct MoveBuckets {
     pub resume: bool,
 }
 
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(group(ArgGroup::new("months").required(true).args(["before", "month"])))]
+pub struct Archive {
+    /// All months before this one
+    #[arg(long, value_name = "YYYY-MM")]
+    pub before: Option<Month>,
+    /// This month alone
+    #[arg(long, value_name = "YYYY-MM")]
+    pub month: Option<Month>,
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(subcommand)]
+    pub verb: Option<ArchiveVerb>,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+pub enum ArchiveVerb {
+    /// What has been put away
+    Status,
+}
+
 /// Numbers of buckets, each once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Buckets(pub Vec<u16>);
@@ -266,6 +292,14 @@ mod tests {
         for wrong in ["", "a", "3-", "9-7", "-1", "70000"] {
             assert!(buckets(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_archive_names_its_months_or_asks_how_it_stands() {
+        let parse = |rest: &str| Cli::try_parse_from(["doos", "archive"].into_iter().chain(rest.split(' '))).is_ok();
+        assert!(parse("--before 2026-09") && parse("--month 2026-09 --dry-run") && parse("status"));
+        assert!(!parse("--dry-run") && !parse("--before 2026-09 --month 2026-08"));
+        assert!(!parse("--before 2026-9") && !parse("--before 2026-09 status"));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //!
 //! Where to read next: [`config`], then `start.rs`; [`offline`] for the commands beside a running server.
 
+pub mod archive;
 pub mod audit;
 mod callbacks;
 mod clock;

@@ -2,6 +2,7 @@
 //!
 //! It is a hint, not a lock (the journal has the lock): one left behind by a crash names a process that is gone.
 
+use doos_adapter_embedded::SCHEMA_NEWEST;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -14,11 +15,14 @@ const FILE: &str = "server.json";
 pub struct ServerFile {
     pub listen: SocketAddr,
     pub pid: u32,
+    /// The newest form of the store that it can read; 0 from a program that did not say.
+    #[serde(default)]
+    pub store_schema: i64,
 }
 
 impl ServerFile {
     pub fn write(data_dir: &Path, listen: SocketAddr) -> io::Result<()> {
-        let text = serde_json::to_string(&Self { listen, pid: std::process::id() })?;
+        let text = serde_json::to_string(&Self { listen, pid: std::process::id(), store_schema: SCHEMA_NEWEST })?;
         let draft = data_dir.join(format!("{FILE}.tmp"));
         fs::write(&draft, text)?;
         fs::rename(draft, path(data_dir))

@@ -10,6 +10,7 @@
 //! of each other, [`stock_gate`] and [`stock_ledger`] for stock.
 
 pub mod action_log;
+pub mod archive;
 pub mod bus;
 pub mod cache;
 pub mod catalog_store;

@@ -7,8 +7,10 @@ use doos_adapter_binlog::{BinlogFeed, Options};
 use doos_adapter_mysql::{Addresses, Databases, MySqlEngines};
 use doos_adapter_sim::{Pause, SimEngines, SimOptions, SimRuntime};
 use doos_domain::ids::OrderId;
+use doos_domain::month::Month;
 use doos_domain::time::Timestamp;
 use doos_ports::Ports;
+use doos_ports::archive::{Ask, Fate, Which};
 use doos_ports::bus::Position;
 use doos_ports::change_feed::{ChangeFeed, Changed};
 use doos_ports::clock::Clock;
@@ -79,6 +81,28 @@ impl SimRuntime for RealClock {
 
     fn yield_now(&self) -> Pause {
         Box::pin(tokio::task::yield_now())
+    }
+}
+
+/// Two months later.
+struct FarAhead(Arc<RealClock>);
+
+#[async_trait::async_trait]
+impl Clock for FarAhead {
+    fn now(&self) -> Timestamp {
+        Clock::now(&*self.0).plus_millis(62 * 86_400_000)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Clock::monotonic(&*self.0)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        Clock::sleep(&*self.0, duration).await;
+    }
+
+    fn random(&self) -> u64 {
+        self.0.draw()
     }
 }
 
@@ -174,6 +198,18 @@ impl Bed {
         unreachable!("numbers do not end")
     }
 
+    /// This set again, after a test has done away with some of its tables.
+    pub async fn again(mut self, servers: &Servers) -> Self {
+        let locks = std::mem::take(&mut self._locks);
+        let (_, name) = self.addresses.inventory.rsplit_once('/').unwrap();
+        let prefix = name.strip_suffix("_inventory").unwrap().to_owned();
+        let shards = vec![servers.inventory.clone(); self.addresses.shards.len()];
+        let lock = connect(&servers.inventory).await;
+        let mut bed = Self::prepare(servers, &shards, &prefix, lock).await;
+        bed._locks.extend(locks);
+        bed
+    }
+
     async fn prepare(servers: &Servers, shards: &[String], prefix: &str, lock: Conn) -> Self {
         let other = |name: &str| format!("{}/{prefix}_{name}", servers.inventory);
         let addresses = Addresses {
@@ -233,6 +269,20 @@ impl Bed {
             inbox: self.engines.inbox.clone(),
             ..sim.ports(1, sim.clock(), sim.gate())
         }
+    }
+
+    /// Puts away whatever is in use, as if its month had long been over.
+    pub async fn put_away(&self) -> u64 {
+        for shard in 0..self.addresses.shards.len() {
+            self.sql(shard, "UPDATE t_local_message SET status = 2").await;
+        }
+        let options = doos_adapter_mysql::Options::new(self.addresses.clone());
+        let mut archivist =
+            Databases::new(options, Arc::new(FarAhead(RealClock::start()))).unwrap().archivist().await.unwrap();
+        let which = Which::Only(Month::of(Clock::now(&*RealClock::start())));
+        let reports = archivist.run(Ask { which, dry_run: false }, &|_| None, &|_| {}).await.unwrap();
+        assert!(reports.iter().all(|report| report.fate == Fate::Archived), "{reports:?}");
+        reports.iter().map(|report| report.archived).sum()
     }
 
     pub async fn sql(&self, shard: usize, statement: &str) {

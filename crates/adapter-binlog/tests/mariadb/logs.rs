@@ -134,3 +134,42 @@ fn a_row_larger_than_a_packet_is_read() {
         assert_eq!(read[2].order, after);
     });
 }
+
+#[test]
+fn months_that_are_put_away_are_no_events_and_an_order_that_comes_back_is_one() {
+    on_servers(async |servers| {
+        let bed = Bed::alone(&servers, 2).await;
+        // Made anew, so that this month has its partition.
+        for shard in 0..2 {
+            let (server, name) = bed.addresses.shards[shard].rsplit_once('/').unwrap();
+            let mut conn = connect(server).await;
+            conn.query_drop(format!("DROP DATABASE {name}")).await.unwrap();
+        }
+        let bed = bed.again(&servers).await;
+        let feed = bed.feed().await;
+        let scene = bed.scene(&feed);
+        let committed = commit_some(&scene, 40, 0).await;
+        let read = read_all(&feed, Position(0), 50).await;
+        assert_nothing_missing(&committed, &read);
+        let after = read[read.len() - 1].position;
+        assert_eq!(bed.put_away().await, 40);
+        assert!(read_all(&feed, after, 50).await.is_empty(), "nothing has changed for anybody");
+
+        let mut late = (*read[read.len() - 1].order).clone();
+        late.version += 1;
+        let change = doos_ports::order_store::Change {
+            expected_version: late.version - 1,
+            order: std::sync::Arc::new(late.clone()),
+            messages: Vec::new(),
+            answer: None,
+            gate_epoch: None,
+        };
+        scene.commit(change).await.expect("a late change is taken");
+        let new = commit_some(&scene, 4, 5_000).await;
+        let read = read_all(&feed, after, 50).await;
+        assert_eq!(read.len(), 1 + new.len());
+        let come_back: Vec<_> = read.iter().filter(|changed| changed.order.id == late.id).collect();
+        assert!(come_back.len() == 1 && *come_back[0].order == late, "{come_back:?}");
+        assert_nothing_missing(&new, &read);
+    });
+}

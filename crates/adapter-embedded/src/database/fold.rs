@@ -25,6 +25,8 @@ pub(crate) struct FoldedMarks {
 
 pub(crate) struct Folding<'a> {
     transaction: Transaction<'a>,
+    /// No order above it is put away.
+    newest_archived: u64,
 }
 
 struct DocStatements {
@@ -58,7 +60,11 @@ fn failed(source: rusqlite::Error) -> Error {
 impl<'a> Folding<'a> {
     pub fn begin(connection: &'a mut Connection) -> Result<Self> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        Ok(Self { transaction })
+        let newest: Option<i64> = transaction
+            .prepare_cached("SELECT max(id) FROM orders_archive")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .map_err(failed)?;
+        Ok(Self { transaction, newest_archived: newest.map_or(0, i64::cast_unsigned) })
     }
 
     /// Writes what the records say, the last word on each row only.
@@ -109,6 +115,9 @@ impl<'a> Folding<'a> {
     /// Two statements, since most orders are new and one that does both cannot do without a journal of its own.
     fn write_order(&self, head: &OrderHead, doc: &str) -> Result<()> {
         let id = head.id.cast_signed();
+        if head.id <= self.newest_archived && !self.bring_back(head)? {
+            return Ok(());
+        }
         let inserted = self.changed(
             "INSERT OR IGNORE INTO orders (id, user_id, status, version, created_ms, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             (id, head.user.cast_signed(), head.status, head.version, head.created_ms, doc),
@@ -120,6 +129,15 @@ impl<'a> Folding<'a> {
             "UPDATE OR ROLLBACK orders SET status = ?2, version = ?3, doc = ?4 WHERE id = ?1 AND version <= ?3",
             (id, head.status, head.version, doc),
         )
+    }
+
+    /// Takes an order's earlier version out of the archive. `false`: this version, or a later one, is put away.
+    fn bring_back(&self, head: &OrderHead) -> Result<bool> {
+        let id = head.id.cast_signed();
+        self.execute("DELETE FROM orders_archive WHERE id = ?1 AND version < ?2", (id, head.version))?;
+        let sql = "SELECT 1 FROM orders_archive WHERE id = ?1";
+        let mut statement = self.transaction.prepare_cached(sql).map_err(failed)?;
+        statement.exists([id]).map(|is_there| !is_there).map_err(failed)
     }
 
     fn write_doc(&self, at: i64, head: &DocHead, doc: &str) -> Result<()> {

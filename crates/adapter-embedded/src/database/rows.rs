@@ -1,4 +1,5 @@
-//! Reading the folded rows. Every method is one prepared statement.
+//! Reading the folded rows. Every method is one prepared statement. Orders are looked for among those in use and those put
+//! away by the same one, since they go from one table to the other while it is read.
 
 use doos_domain::message::Consumer;
 use rusqlite::types::Value;
@@ -6,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use std::sync::LazyLock;
 
 use super::schema::runs_ahead_sql;
+use super::shelf::json_of;
 use super::{FOLDED, meta};
 use crate::error::{Error, Result};
 use crate::table::{Column, Key, Table};
@@ -42,6 +44,8 @@ static OLDEST_AHEAD: LazyLock<String> = LazyLock::new(|| {
     let ahead = runs_ahead_sql();
     format!(
         "SELECT id, version, doc FROM orders INDEXED BY orders_ahead
+         WHERE status = ?1 AND id > ?2 AND created_ms < ?3 AND {ahead}
+         UNION ALL SELECT id, version, doc FROM orders_archive INDEXED BY orders_archive_ahead
          WHERE status = ?1 AND id > ?2 AND created_ms < ?3 AND {ahead} ORDER BY id"
     )
 });
@@ -56,6 +60,13 @@ fn number(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
 
 fn failed(source: rusqlite::Error) -> Error {
     Error::Database { action: "read", source }
+}
+
+/// Id, version and doc, the last of either table.
+fn order_row(row: &Row<'_>) -> Result<OrderRow> {
+    let read = || Ok((number(row, 0)?, row.get(1)?, row.get_ref(2)?));
+    let (id, version, doc) = read().map_err(failed)?;
+    Ok(OrderRow { id, version, doc: json_of(id, doc)? })
 }
 
 impl<'a> Reading<'a> {
@@ -107,18 +118,26 @@ impl<'a> Reading<'a> {
     }
 
     pub fn order(&self, id: u64) -> Result<Option<OrderRow>> {
-        let sql = "SELECT version, doc FROM orders WHERE id = ?1";
-        self.row(sql, [id.cast_signed()], |row| Ok(OrderRow { id, version: row.get(0)?, doc: row.get(1)? }))
+        let sql = "SELECT id, version, doc FROM orders WHERE id = ?1
+                   UNION ALL SELECT id, version, doc FROM orders_archive WHERE id = ?1";
+        let mut found = None;
+        self.each(sql, [id.cast_signed()], |row| {
+            found = Some(order_row(row)?);
+            Ok(false)
+        })?;
+        Ok(found)
     }
 
     pub fn order_version(&self, id: u64) -> Result<Option<u32>> {
-        self.row("SELECT version FROM orders WHERE id = ?1", [id.cast_signed()], |row| row.get(0))
+        let sql = "SELECT version FROM orders WHERE id = ?1 UNION ALL SELECT version FROM orders_archive WHERE id = ?1";
+        self.row(sql, [id.cast_signed()], |row| row.get(0))
     }
 
     /// The highest id that was ever stored or given up; 0 if none was.
     pub fn newest_id(&self) -> Result<u64> {
-        let sql =
-            "SELECT max(coalesce((SELECT max(id) FROM orders), 0), coalesce((SELECT max(order_id) FROM voids), 0))";
+        let sql = "SELECT max(coalesce((SELECT max(id) FROM orders), 0),
+                   coalesce((SELECT max(id) FROM orders_archive), 0),
+                   coalesce((SELECT max(order_id) FROM voids), 0))";
         Ok(self.row(sql, [], |row| number(row, 0))?.unwrap_or_default())
     }
 
@@ -132,42 +151,45 @@ impl<'a> Reading<'a> {
     pub fn orders(&self, span: ListSpan, mut visit: impl FnMut(OrderRow) -> Result<bool>) -> Result<()> {
         let (sql, params): (&str, Vec<i64>) = match span {
             ListSpan::Newest { user: None, status: None, before } => {
-                ("SELECT id, version, doc FROM orders WHERE id < ?1 ORDER BY id DESC", vec![signed(before)])
+                let sql = "SELECT id, version, doc FROM orders WHERE id < ?1
+                           UNION ALL SELECT id, version, doc FROM orders_archive WHERE id < ?1 ORDER BY id DESC";
+                (sql, vec![signed(before)])
             }
             ListSpan::Newest { user: Some(user), status: None, before } => (
-                "SELECT id, version, doc FROM orders WHERE user_id = ?1 AND id < ?2 ORDER BY id DESC",
+                "SELECT id, version, doc FROM orders WHERE user_id = ?1 AND id < ?2
+                 UNION ALL SELECT id, version, doc FROM orders_archive WHERE user_id = ?1 AND id < ?2 ORDER BY id DESC",
                 vec![signed(user), signed(before)],
             ),
             ListSpan::Newest { user: None, status: Some(status), before } => (
-                "SELECT id, version, doc FROM orders WHERE status = ?1 AND id < ?2 ORDER BY id DESC",
+                "SELECT id, version, doc FROM orders WHERE status = ?1 AND id < ?2
+                 UNION ALL SELECT id, version, doc FROM orders_archive WHERE status = ?1 AND id < ?2 ORDER BY id DESC",
                 vec![status.into(), signed(before)],
             ),
             ListSpan::Newest { user: Some(user), status: Some(status), before } => (
                 "SELECT id, version, doc FROM orders INDEXED BY orders_by_user
+                 WHERE user_id = ?1 AND status = ?2 AND id < ?3
+                 UNION ALL SELECT id, version, doc FROM orders_archive INDEXED BY orders_archive_by_user
                  WHERE user_id = ?1 AND status = ?2 AND id < ?3 ORDER BY id DESC",
                 vec![signed(user), status.into(), signed(before)],
             ),
             ListSpan::Oldest { status, created_before_ms, after, below } => (
                 "SELECT id, version, doc FROM orders WHERE status = ?1 AND id > ?2 AND id < ?3 AND created_ms < ?4
-                 ORDER BY id",
+                 UNION ALL SELECT id, version, doc FROM orders_archive
+                 WHERE status = ?1 AND id > ?2 AND id < ?3 AND created_ms < ?4 ORDER BY id",
                 vec![status.into(), signed(after), signed(below), created_before_ms],
             ),
             ListSpan::OldestAhead { status, created_before_ms, after } => {
                 (&*OLDEST_AHEAD, vec![status.into(), signed(after), created_before_ms])
             }
         };
-        self.each(sql, params_from_iter(params), |row| {
-            let read = || Ok(OrderRow { id: number(row, 0)?, version: row.get(1)?, doc: row.get(2)? });
-            visit(read().map_err(failed)?)
-        })
+        self.each(sql, params_from_iter(params), |row| visit(order_row(row)?))
     }
 
     /// Every order in order of ids, for audits.
     pub fn all_orders(&self, mut visit: impl FnMut(OrderRow) -> Result<()>) -> Result<()> {
-        self.each("SELECT id, version, doc FROM orders ORDER BY id", [], |row| {
-            let read = || Ok(OrderRow { id: number(row, 0)?, version: row.get(1)?, doc: row.get(2)? });
-            visit(read().map_err(failed)?).map(|()| true)
-        })
+        let sql =
+            "SELECT id, version, doc FROM orders UNION ALL SELECT id, version, doc FROM orders_archive ORDER BY id";
+        self.each(sql, [], |row| visit(order_row(row)?).map(|()| true))
     }
 
     pub fn is_void(&self, id: u64) -> Result<bool> {

@@ -23,6 +23,10 @@ pub(crate) const NEWEST_CHANGE: &str = "newest_change";
 pub(crate) const ANSWER_TIME: &str = "answer_time_ms";
 pub(crate) const ANSWER_NEWEST: &str = "answer_newest_ms";
 const SCHEMA: i64 = 1;
+/// Something is put away here: a program that does not look there must not open it.
+const ARCHIVED_SCHEMA: i64 = 2;
+/// The highest number that this program knows.
+pub const SCHEMA_NEWEST: i64 = ARCHIVED_SCHEMA;
 const STATEMENTS_KEPT: usize = 96;
 /// Orders arrive nearly in the order of their ids, so what is written again is mostly among the latest pages.
 const FOLDER_CACHE_KIB: i64 = 32 << 10;
@@ -61,9 +65,12 @@ pub(super) fn runs_ahead_sql() -> String {
 fn additions() -> String {
     let ahead = runs_ahead_sql();
     let actions = docs_table(Table::Action);
+    let archive = super::shelf::TABLES;
     format!(
         "{actions}
+         {archive}
          CREATE INDEX IF NOT EXISTS orders_ahead ON orders (status, id, created_ms) WHERE {ahead};
+         CREATE INDEX IF NOT EXISTS orders_archive_ahead ON orders_archive (status, id, created_ms) WHERE {ahead};
          CREATE TABLE IF NOT EXISTS answer_marks (time_ms INTEGER PRIMARY KEY, position INTEGER NOT NULL) STRICT;"
     )
 }
@@ -103,8 +110,8 @@ pub(crate) fn open_for_folding(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(Error::database("configure"))?;
     match version_of(&connection)? {
         0 => create(&connection).map_err(Error::database("make the tables of"))?,
-        SCHEMA => {}
-        found => return Err(Error::Schema { found, known: SCHEMA }),
+        SCHEMA | ARCHIVED_SCHEMA => {}
+        found => return Err(Error::Schema { found, known: ARCHIVED_SCHEMA }),
     }
     connection.execute_batch(&additions()).map_err(Error::database("add what is new to"))?;
     Ok(connection)
@@ -116,11 +123,53 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(Error::database("open"))?;
     configure(&connection).map_err(Error::database("configure"))?;
+    stand_in_for_archive(&connection).map_err(Error::database("configure"))?;
     connection.pragma_update(None, "query_only", true).map_err(Error::database("configure"))?;
     match version_of(&connection)? {
-        0 | SCHEMA => Ok(connection),
-        found => Err(Error::Schema { found, known: SCHEMA }),
+        0 | SCHEMA | ARCHIVED_SCHEMA => Ok(connection),
+        found => Err(Error::Schema { found, known: ARCHIVED_SCHEMA }),
     }
+}
+
+/// A database that only an older program has opened has no archive; an empty one of this connection's own stands for it.
+fn stand_in_for_archive(connection: &Connection) -> rusqlite::Result<()> {
+    if has_table(connection, "orders")? && !has_table(connection, "orders_archive")? {
+        let tables = super::shelf::TABLES.replace("CREATE TABLE", "CREATE TEMP TABLE");
+        let ahead = runs_ahead_sql();
+        let tables = tables.replace("INDEX IF NOT EXISTS ", "INDEX IF NOT EXISTS temp.");
+        connection.execute_batch(&format!(
+            "{tables}
+             CREATE INDEX temp.orders_archive_ahead ON orders_archive (status, id, created_ms) WHERE {ahead};"
+        ))?;
+    }
+    Ok(())
+}
+
+fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM main.sqlite_master WHERE type = 'table' AND name = ?1";
+    connection.query_row(sql, [name], |row| row.get::<_, i64>(0)).map(|count| count > 0)
+}
+
+/// A connection that writes beside the folder's, in transactions of its own.
+pub(crate) fn open_beside(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(Error::database("open"))?;
+    configure(&connection).map_err(Error::database("configure"))?;
+    connection.pragma_update(None, "synchronous", "normal").map_err(Error::database("configure"))?;
+    match version_of(&connection)? {
+        SCHEMA | ARCHIVED_SCHEMA => {}
+        found => return Err(Error::Schema { found, known: ARCHIVED_SCHEMA }),
+    }
+    connection.execute_batch(&additions()).map_err(Error::database("add what is new to"))?;
+    Ok(connection)
+}
+
+/// From here on only programs that know the archive may open the database.
+pub(crate) fn lock_out_older(connection: &Connection) -> Result<()> {
+    if version_of(connection)? < ARCHIVED_SCHEMA {
+        connection.pragma_update(None, "user_version", ARCHIVED_SCHEMA).map_err(Error::database("mark"))?;
+    }
+    Ok(())
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {

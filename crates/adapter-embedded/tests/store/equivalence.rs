@@ -2,26 +2,47 @@
 //! what a naive model says, also after a restart at any moment.
 
 use crate::shop::{Shop, answer, at, cancelled, id, new_order, next, user};
-use doos_adapter_embedded::Options;
+use doos_adapter_embedded::{Archive, Options};
 use doos_domain::actor::Cause;
 use doos_domain::answer::Answer;
 use doos_domain::ids::OrderId;
+use doos_domain::message::Consumer;
 use doos_domain::order::{Order, Status};
 use doos_domain::stock::Decision;
 use doos_journal::sim_disk::SimDisk;
+use doos_ports::archive::{Ask, Fate, Which};
+use doos_ports::inbox::Progress;
 use doos_ports::order_store::{CommitError, Query, Voided};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Place { number: u64, user: u64, key: Option<u8> },
-    Decide { number: u64, deducted: bool },
-    Cancel { number: u64 },
-    Void { number: u64 },
-    Remember { key: u8 },
-    Fold { records: usize },
+    Place {
+        number: u64,
+        user: u64,
+        key: Option<u8>,
+    },
+    Decide {
+        number: u64,
+        deducted: bool,
+    },
+    Cancel {
+        number: u64,
+    },
+    Void {
+        number: u64,
+    },
+    Remember {
+        key: u8,
+    },
+    Fold {
+        records: usize,
+    },
+    /// Everything is put away, closed or not: whatever follows must bring it back.
+    PutAway,
     Restart,
 }
 
@@ -35,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => number.prop_map(|number| Step::Void { number }),
         2 => (0..6_u8).prop_map(|key| Step::Remember { key }),
         4 => (1..8_usize).prop_map(|records| Step::Fold { records }),
+        2 => Just(Step::PutAway),
         1 => Just(Step::Restart),
     ]
 }
@@ -45,6 +67,7 @@ struct Model {
     messages: BTreeMap<OrderId, usize>,
     answers: BTreeMap<u8, Answer>,
     voids: BTreeSet<OrderId>,
+    data_dir: PathBuf,
 }
 
 fn answer_of(key: u8, body: &str) -> Answer {
@@ -85,6 +108,7 @@ impl Model {
                 assert_eq!(*self.answers.entry(*key).or_insert_with(|| answer_of(*key, "remembered")), told);
             }
             Step::Fold { records } => drop(shop.folder.fold_once(*records).unwrap()),
+            Step::PutAway => put_away(&self.data_dir, shop).await,
             Step::Restart => {}
         }
     }
@@ -152,6 +176,25 @@ impl Model {
     }
 }
 
+/// Everybody hears of everything, it is folded, and all that is in use is put away.
+async fn put_away(data_dir: &Path, shop: &mut Shop) {
+    for consumer in Consumer::ALL {
+        let (bus, inbox) = (shop.store.bus(), shop.store.inbox());
+        let read = async move {
+            let unread = bus.subscribe(consumer).await.unwrap().poll(1_000).await.unwrap();
+            if let Some(last) = unread.last() {
+                let progress = Progress { position: Some(last.position), ..Progress::new(consumer) };
+                inbox.store(progress).await.unwrap();
+            }
+        };
+        shop.run(read).await;
+    }
+    shop.fold_all();
+    let ask = Ask { which: Which::Before("2100-01".parse().unwrap()), dry_run: false };
+    let reports = Archive::open(data_dir).unwrap().run(ask, at(100 * 365 * 86_400_000), &|_| None, &|_| {}).unwrap();
+    assert!(reports.iter().all(|report| report.fate == Fate::Archived), "{reports:?}");
+}
+
 async fn list_all(shop: &Shop, mut query: Query) -> Vec<Arc<Order>> {
     let mut listed = Vec::new();
     loop {
@@ -174,13 +217,13 @@ async fn play(steps: Vec<Step>, cached: usize) {
         ..Options::default()
     };
     let (mut disk, dir) = (SimDisk::new(1), tempfile::tempdir().unwrap());
-    let mut shop = Shop::open(disk.clone(), dir.path(), options).unwrap();
-    let mut model = Model::default();
+    let mut shop = Shop::open(disk.clone(), &dir.path().join("database"), options).unwrap();
+    let mut model = Model { data_dir: dir.path().to_owned(), ..Model::default() };
     for step in &steps {
         if let Step::Restart = step {
             drop(shop);
             disk = disk.crash(9);
-            shop = Shop::open(disk.clone(), dir.path(), options).unwrap();
+            shop = Shop::open(disk.clone(), &dir.path().join("database"), options).unwrap();
         }
         model.take(step, &mut shop).await;
         model.compare(&shop).await;

@@ -34,6 +34,7 @@ pub use mover::{Mover, Progress};
 pub use plan::{Ask, Which};
 pub use record::{BucketMove, MoveStep};
 pub use standing::ShardStanding;
+pub(crate) use table::write_in_parts;
 
 /// What a group has written in a bucket that is leaving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::plan::{self, Ask};
 use super::record::{self, BucketMove, MoveStep};
 use super::switch;
-use super::table::{self, ANSWERS, Ends, MESSAGES, ORDERS, Table, VOIDS, Window};
+use super::table::{self, ANSWERS, ARCHIVED, Ends, MESSAGES, ORDERS, Table, VOIDS, Window};
 use crate::database::Database;
 use crate::engines::Databases;
 use crate::error::{Error, Fault};
@@ -23,8 +23,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// So long a mover waits for the lock of one that was just killed.
 const LOCK_WAIT_SECONDS: u64 = 5;
 
-const COPIED: [&Table; 3] = [&ORDERS, &VOIDS, &ANSWERS];
-const CLEARED: [&Table; 4] = [&MESSAGES, &ORDERS, &VOIDS, &ANSWERS];
+/// A move remembers its table by its place in these lists, so they only ever grow.
+const COPIED: [&Table; 4] = [&ORDERS, &VOIDS, &ANSWERS, &ARCHIVED];
+const CLEARED: [&Table; 5] = [&MESSAGES, &ORDERS, &VOIDS, &ANSWERS, &ARCHIVED];
 
 /// How far the move in hand is; told after each of its windows.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -68,6 +69,11 @@ impl Databases {
 }
 
 impl Mover {
+    /// For other work that must not be done while buckets move.
+    pub(crate) fn into_lock(self) -> Session {
+        self.lock
+    }
+
     /// Moves that are planned or under way, oldest first.
     pub async fn open(&self) -> Result<Vec<BucketMove>, Error> {
         let mut open = Vec::new();

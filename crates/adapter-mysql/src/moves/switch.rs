@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::arrival::{NOW_MS, open_arrived, reopen};
 use super::record::{self, BucketMove, MoveStep};
-use super::table::{ANSWERS, Ends, Key, ORDERS, VOIDS, write_in_parts};
+use super::table::{ANSWERS, ARCHIVED, Ends, Key, ORDERS, VOIDS, write_in_parts};
 use super::{BUCKET_OF_ORDER, STAGED, numbers};
 use crate::database::Database;
 use crate::error::Fault;
@@ -112,6 +112,7 @@ async fn follow(ends: &Ends<'_>, few: usize) -> Result<u64, Fault> {
         };
         let orders = of_kind(0);
         ORDERS.carry(ends, &orders).await?;
+        ARCHIVED.carry(ends, &orders).await?;
         VOIDS.carry(ends, &orders).await?;
         ANSWERS.carry(ends, &of_kind(1)).await?;
         if !notes.is_empty() {

@@ -79,6 +79,14 @@ pub(super) const ANSWERS: Table = Table {
     },
 };
 
+/// What is put away moves as it is, packed.
+pub(super) const ARCHIVED: Table = Table {
+    name: "t_order_archive",
+    columns: "id, user_id, bucket, status, version, created_at, body",
+    key: KeyKind::Number,
+    write: crate::rows::ARCHIVED_ORDERS,
+};
+
 /// Only walked: consumed messages follow after the switch.
 pub(super) const MESSAGES: Table = Table {
     name: "t_local_message",
@@ -221,7 +229,7 @@ pub(super) async fn copy_consumed(ends: &Ends<'_>, window: &Window) -> Result<u6
 }
 
 /// Many rows in as many packets as the servers' limit wants, whatever the size of a row.
-pub(super) async fn write_in_parts(
+pub(crate) async fn write_in_parts(
     session: &mut Session,
     statement: &Statement,
     rows: Vec<Vec<Value>>,

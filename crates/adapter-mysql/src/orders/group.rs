@@ -59,7 +59,8 @@ pub(super) async fn lock(
         list(buckets.into_iter().map(u64::from))
     );
     sql += &format!("; SELECT id, version FROM t_order WHERE id IN ({}) ORDER BY id FOR UPDATE", list(ids));
-    sql += &format!("; SELECT id FROM t_void WHERE id IN ({})", list(new));
+    sql += &format!("; SELECT id FROM t_void WHERE id IN ({})", list(new.iter().copied()));
+    sql += &format!("; SELECT id, version FROM t_order_archive WHERE id IN ({})", list(new));
     let keys = if keys.is_empty() { "NULL".to_owned() } else { keys.join(",") };
     sql += &format!("; SELECT {ANSWER_COLUMNS} FROM t_answer WHERE id IN ({keys})");
     // Shared until the COMMIT, so that whoever raises the epoch waits for this group.
@@ -75,14 +76,24 @@ pub(super) async fn lock(
     if marked.first() != Some(&(1,)) {
         return Err(Fault::Contended("this connection's mark is gone".to_owned()));
     }
-    let found = found(next(3), next(4), next(5), next(6))?;
-    let epochs: Vec<(u64,)> = decode("t_gate", next(7))?;
-    Ok(Found { gate_epoch: epochs.first().map(|(epoch,)| *epoch), ..found })
+    let mut found = found(next(3), next(4), next(5), next(7))?;
+    found.add_archived(decode("t_order_archive", next(6))?);
+    let epochs: Vec<(u64,)> = decode("t_gate", next(8))?;
+    found.gate_epoch = epochs.first().map(|(epoch,)| *epoch);
+    let later = changes.iter().filter(|change| change.expected_version > 0).map(|change| change.order.id);
+    let missing: BTreeSet<u64> = later.filter(|id| !found.versions.contains_key(id)).map(OrderId::get).collect();
+    if !missing.is_empty() {
+        // Mostly a change that came too late for an order that was put away; it comes back.
+        let sql =
+            format!("SELECT id, version FROM t_order_archive WHERE id IN ({}) ORDER BY id FOR UPDATE", list(missing));
+        found.add_archived(decode("t_order_archive", session.text(&sql).await?)?);
+    }
+    Ok(found)
 }
 
 /// A group of new orders as a whole, from its beginning to just before its COMMIT. A statement fails if a bucket is not
-/// open here, an id is void or the gate's epoch is another one (the mark would be nothing), or if an id or a key is there
-/// already. The gate's epoch must be the same for all.
+/// open here, an id is void or archived, or the gate's epoch is another one (the mark would be nothing), or if an id or a
+/// key is there already. The gate's epoch must be the same for all.
 pub(super) fn place(mark: Mark, changes: &[&Change], now: Timestamp, poll_at: Timestamp) -> Script {
     let buckets: BTreeSet<u64> = changes.iter().map(|change| u64::from(change.order.id.bucket().get())).collect();
     let (count, buckets) = (buckets.len(), list(buckets));
@@ -99,7 +110,8 @@ pub(super) fn place(mark: Mark, changes: &[&Change], now: Timestamp, poll_at: Ti
     script.add(format!(
         "INSERT INTO t_writer (id, opened_at, last_group) VALUES ({}, {}, IF((SELECT COUNT(*) FROM t_bucket \
          WHERE bucket IN ({buckets}) AND state = {OPEN}) = {count} \
-         {in_epoch}AND NOT EXISTS (SELECT 1 FROM t_void WHERE id IN ({ids})), {}, NULL)) \
+         {in_epoch}AND NOT EXISTS (SELECT 1 FROM t_void WHERE id IN ({ids})) \
+         AND NOT EXISTS (SELECT 1 FROM t_order_archive WHERE id IN ({ids})), {}, NULL)) \
          ON DUPLICATE KEY UPDATE last_group = VALUES(last_group)",
         mark.writer,
         now.as_millis(),
@@ -120,7 +132,7 @@ fn found(buckets: Vec<Row>, versions: Vec<Row>, voids: Vec<Row>, answers: Vec<Ro
         versions: versions.into_iter().filter_map(|(id, version)| Some((OrderId::new(id)?, version))).collect(),
         voids: voids.into_iter().filter_map(|(id,)| OrderId::new(id)).collect(),
         answers: answers.into_iter().map(answer_of).collect(),
-        gate_epoch: None,
+        ..Found::default()
     })
 }
 
@@ -130,6 +142,16 @@ pub(super) fn write(script: &mut Script, winners: &[&Change], found: &Found, pol
     script.rows(&NEW_ORDERS, new.map(|change| order_values(&change.order)));
     for layer in layers(winners) {
         script.rows(&NEXT_VERSIONS, layer.into_iter().map(|change| order_values(&change.order)));
+    }
+    // An archived order that is changed is in use again: its next version is a row of its table, which the feed sees.
+    let back: BTreeSet<u64> = winners
+        .iter()
+        .map(|change| change.order.id)
+        .filter(|id| found.archived.contains(id))
+        .map(OrderId::get)
+        .collect();
+    if !back.is_empty() {
+        script.add(format!("DELETE FROM t_order_archive WHERE id IN ({})", list(back)));
     }
     let messages = winners.iter().flat_map(|change| &change.messages);
     script.rows(&NEW_MESSAGES, messages.map(|message| message_values(message, poll_at)));

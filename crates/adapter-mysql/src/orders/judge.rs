@@ -20,6 +20,8 @@ pub(super) struct Found {
     /// Epoch and state of the buckets that this shard knows of.
     pub buckets: HashMap<u16, (u64, u8)>,
     pub versions: HashMap<OrderId, u32>,
+    /// Those of them that are archived.
+    pub archived: HashSet<OrderId>,
     pub voids: HashSet<OrderId>,
     pub answers: HashMap<[u8; 16], Answer>,
     /// Read only if a change of the group names one.
@@ -27,6 +29,14 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Orders in the archive: to a change they are as good as any.
+    pub fn add_archived(&mut self, rows: Vec<(u64, u32)>) {
+        for (id, version) in rows.into_iter().filter_map(|(id, version)| Some((OrderId::new(id)?, version))) {
+            self.versions.insert(id, version);
+            self.archived.insert(id);
+        }
+    }
+
     /// Whether this shard takes writes of an order's bucket.
     pub fn takes(&self, id: OrderId) -> bool {
         self.buckets.get(&id.bucket().get()).is_some_and(|(_, state)| takes_writes(*state))

@@ -354,7 +354,9 @@ async fn void_in(shard: &Arc<Database>, id: OrderId) -> Result<Voided, Fault> {
     // Exclusive: waits for the groups that are running in this bucket, then sees what they left.
     let bucket = id.bucket().get();
     let state = state_of(&mut session, bucket, "FOR UPDATE").await?;
-    let sql = format!("SELECT version FROM t_order WHERE id = {id}");
+    let sql = format!(
+        "SELECT version FROM t_order WHERE id = {id} UNION ALL SELECT version FROM t_order_archive WHERE id = {id}"
+    );
     let voided = if session.text(&sql).await?.is_empty() {
         let sql = "INSERT INTO t_void (id, bucket) VALUES (?,?) ON DUPLICATE KEY UPDATE bucket = t_void.bucket";
         session.exec(sql, vec![id.get().into(), u64::from(bucket).into()]).await?;

@@ -21,7 +21,9 @@ use crate::dialect::list;
 use crate::error::Fault;
 use crate::outbox::state_of;
 use crate::router::{BUCKETS, Patience, buckets_behind};
-use crate::rows::{ANSWER_COLUMNS, AnswerRow, ORDER_COLUMNS, OrderRow, answer_of, hash_literal, order_of, parse};
+use crate::rows::{
+    ANSWER_COLUMNS, ARCHIVED_COLUMNS, AnswerRow, ORDER_COLUMNS, OrderRow, answer_of, hash_literal, order_of, parse,
+};
 use crate::session::decode;
 use crate::topology::{Place, Topology, is_served};
 
@@ -32,18 +34,31 @@ const FOREIGN: &str = "/*foreign*/";
 /// An id may have been issued so long before or after its order was created, clocks that leap included.
 const ISSUE_SLACK_MS: i64 = 120_000;
 
-async fn orders(database: &Arc<Database>, condition: &str) -> Result<Vec<Arc<Order>>, Fault> {
-    let sql = format!("SELECT {ORDER_COLUMNS} FROM t_order {condition}");
-    let rows: Vec<OrderRow> = database.read_text("t_order", &sql).await?;
-    rows.into_iter().map(|row| order_of(row).map(Arc::new)).collect()
+/// The orders that this condition finds, in use or archived.
+fn everywhere(condition: &str) -> String {
+    format!(
+        "(SELECT {ORDER_COLUMNS} FROM t_order {condition}) \
+         UNION ALL (SELECT {ARCHIVED_COLUMNS} FROM t_order_archive {condition})"
+    )
 }
 
 pub(crate) async fn orders_by_id(
     database: &Arc<Database>,
     ids: Vec<OrderId>,
 ) -> Result<HashMap<OrderId, Arc<Order>>, Fault> {
-    let found = orders(database, &format!("WHERE id IN ({})", list(ids.into_iter().map(OrderId::get)))).await?;
-    Ok(found.into_iter().map(|order| (order.id, order)).collect())
+    let sql = everywhere(&format!("WHERE id IN ({})", list(ids.into_iter().map(OrderId::get))));
+    orders_of(database.read_text("t_order", &sql).await?)
+}
+
+fn orders_of(rows: Vec<OrderRow>) -> Result<HashMap<OrderId, Arc<Order>>, Fault> {
+    let mut orders: HashMap<OrderId, Arc<Order>> = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let order = order_of(row)?;
+        if orders.get(&order.id).is_none_or(|known| known.version < order.version) {
+            orders.insert(order.id, Arc::new(order));
+        }
+    }
+    Ok(orders)
 }
 
 /// Orders that a shard has, as long as it has their buckets at the place that the map says.
@@ -53,13 +68,20 @@ pub(super) async fn orders_here(
     shard: usize,
     ids: Vec<OrderId>,
 ) -> Result<HashMap<OrderId, Seen<Arc<Order>>>, Fault> {
-    let rows = format!("SELECT {ORDER_COLUMNS} FROM t_order WHERE id IN ({})", list(ids.iter().map(|id| id.get())));
-    let asked = ids.into_iter().map(|id| (id, id.bucket()));
-    rows_here(database, &map, shard, &rows, asked.collect(), |sets| {
-        let rows: Vec<OrderRow> = decode("t_order", sets)?;
-        rows.into_iter().map(|row| order_of(row).map(|order| (order.id, Arc::new(order)))).collect()
-    })
-    .await
+    let condition = |ids: &[OrderId]| format!("WHERE id IN ({})", list(ids.iter().map(|id| id.get())));
+    let read = async |rows: String, ids: &[OrderId]| {
+        let asked = ids.iter().map(|id| (*id, id.bucket())).collect();
+        rows_here(database, &map, shard, &rows, asked, |rows| orders_of(decode("t_order", rows)?)).await
+    };
+    let in_use = format!("SELECT {ORDER_COLUMNS} FROM t_order {}", condition(&ids));
+    let mut seen = read(in_use, &ids).await?;
+    // Nearly all that is asked for is in use; what is not costs a second look, at both tables, since it may have come
+    // back meanwhile.
+    let missing: Vec<OrderId> = ids.into_iter().filter(|id| !seen.contains_key(id)).collect();
+    if !missing.is_empty() {
+        seen.extend(read(everywhere(&condition(&missing)), &missing).await?);
+    }
+    Ok(seen)
 }
 
 /// As [`orders_here`], for answers under the keys of users.
@@ -215,7 +237,7 @@ impl MySqlOrderStore {
         let foreign = map.without_foreign(shard);
         let mut sql = String::new();
         for condition in conditions {
-            sql += &format!("SELECT {ORDER_COLUMNS} FROM t_order {}; ", condition.replace(FOREIGN, &foreign));
+            sql += &format!("{}; ", everywhere(&condition.replace(FOREIGN, &foreign)));
         }
         let mut sets = self.router.shard(shard).read_texts(&(sql + BUCKETS)).await?;
         let behind = buckets_behind(&mut sets)?;

@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod archiving;
 mod commits;
 mod common;
 mod gate_epochs;

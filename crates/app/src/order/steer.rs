@@ -93,7 +93,7 @@ impl App {
             .change_order(
                 call.order_id,
                 |order| check(call, terms, order),
-                |order| decide(call, order, &self.cause(call, terms, order)),
+                |order| decide(call, order, self.options.return_window(), &self.cause(call, terms, order)),
                 |order| call.key.as_ref().map(|key| key.answer(200, (call.render)(order), self.ports.clock.now())),
             )
             .await?;
@@ -194,12 +194,12 @@ fn check(call: &Steer, terms: &Terms, order: &Order) -> Result<()> {
     }
 }
 
-fn decide(call: &Steer, order: &Order, cause: &Cause) -> Verdict {
+fn decide(call: &Steer, order: &Order, return_window_ms: i64, cause: &Cause) -> Verdict {
     match &call.verb {
         Verb::Cancel => order.cancel(cause),
         Verb::Pay => order.pay(None, cause),
         Verb::Ship { tracking } => order.ship(tracking.as_deref().unwrap_or("by-hand"), "shipped_by_hand", cause),
         Verb::Deliver => order.deliver(cause),
-        Verb::Return => order.take_back(cause),
+        Verb::Return => order.take_back(return_window_ms, cause),
     }
 }

@@ -4,12 +4,15 @@
 //! and reason; every change counts the version up by one, and the messages it causes carry that version. A move that
 //! has nothing left to do is [`Outcome::Unchanged`], never an error, so that repeats are harmless.
 //!
-//! Where to read next: `status.rs` for the graph, `moves.rs` for what each command does, `settle.rs` for money.
+//! Where to read next: `status.rs` for the graph, `moves.rs` for what each command does, `settle.rs` for money,
+//! `closed.rs` for when it is over.
 
+mod closed;
 mod moves;
 mod settle;
 mod status;
 
+pub use closed::StillOpen;
 pub use settle::PaymentLimits;
 pub use status::{CancelReason, Status};
 
@@ -89,6 +92,8 @@ pub enum Refusal {
     AttemptClosing,
     #[error("too many attempts to pay were declined; place a new order")]
     TooManyAttempts,
+    #[error("the time in which it could be returned is over; ask the shop")]
+    ReturnWindowOver,
 }
 
 pub type Verdict = Result<Outcome, Refusal>;

@@ -111,9 +111,14 @@ impl Order {
     }
 
     /// The goods are back: a delivered order becomes returned, a recalled one only gives its stock back. That a recalled
-    /// parcel has arrived is the shop's word, not the customer's.
-    pub fn take_back(&self, cause: &Cause) -> Verdict {
+    /// parcel has arrived is the shop's word, not the customer's. The window binds customers; the shop may be generous.
+    pub fn take_back(&self, return_window_ms: i64, cause: &Cause) -> Verdict {
         match self.status {
+            Status::Delivered
+                if matches!(cause.actor, Actor::Customer(_)) && !self.is_returnable(return_window_ms, cause.at) =>
+            {
+                Err(Refusal::ReturnWindowOver)
+            }
             Status::Delivered => {
                 let mut draft = Draft::of(self, cause);
                 draft.move_to(Status::Returned, "returned");

@@ -4,6 +4,7 @@
 
 mod orders;
 
+mod order_closed;
 mod order_properties;
 mod order_table;
 mod pricing_properties;

@@ -223,6 +223,7 @@ fn told(verdict: &Verdict) -> String {
         Err(Refusal::AlreadyPaid) => return "paid already".to_owned(),
         Err(Refusal::AttemptClosing) => return "attempt closing".to_owned(),
         Err(Refusal::TooManyAttempts) => return "too many attempts".to_owned(),
+        Err(Refusal::ReturnWindowOver) => return "too late".to_owned(),
     };
     let order = &step.order;
     let mut text = order.status.name().to_owned();

@@ -9,6 +9,7 @@ use doos_domain::stock::Decision;
 use doos_domain::time::Timestamp;
 
 pub const TOTAL_MINOR: i64 = 1_000;
+pub const RETURN_WINDOW_MS: i64 = 100;
 pub const LIMITS: PaymentLimits = PaymentLimits { unpaid_ms: 1_000, closing_ms: 500 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +86,7 @@ pub fn apply(order: &Order, command: Command, now_ms: i64) -> Verdict {
         Command::CarrierTook => order.carrier_took_it("t-2", false, &system),
         Command::ShippingFailed => order.shipping_failed("no van", &system),
         Command::Deliver => order.deliver(&system),
-        Command::TakeBack(who) => order.take_back(&cause(who, now_ms)),
+        Command::TakeBack(who) => order.take_back(RETURN_WINDOW_MS, &cause(who, now_ms)),
     }
 }
 

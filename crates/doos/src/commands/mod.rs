@@ -1,5 +1,6 @@
 //! One function a command; each prints its own result and says how the process ends.
 
+mod archive;
 pub mod bench;
 mod bench_gates;
 mod config;
@@ -30,6 +31,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Some(Command::Migrate(verb)) => offline::migrate(&load(global)?, verb, global.output),
         Some(Command::Projections(verb)) => projections::projections(&load(global)?, &verb, global.output),
         Some(Command::Shards(verb)) => shards::shards(&load(global)?, verb, global.output),
+        Some(Command::Archive(asked)) => archive::archive(&load(global)?, &asked, global.output),
         Some(Command::Dlq(verb)) => dlq::dlq(&load(global)?, verb, global.output),
         Some(Command::Journal(verb)) => offline::journal(&load(global)?, verb, global.output),
         Some(Command::Config(verb)) => config::config(&load(global)?, &verb, global.output),

@@ -17,6 +17,7 @@
 //! is looked for a few times, which a right engine survives however slow it is.
 
 pub mod action_log;
+pub mod archive;
 pub mod bus;
 pub mod bus_places;
 pub mod catalog_store;

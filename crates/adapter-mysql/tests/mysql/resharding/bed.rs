@@ -108,7 +108,7 @@ impl Bed {
                 let left: Vec<u64> = self.rows(shard, &format!("SELECT COUNT(*) FROM {table}")).await;
                 assert_eq!(left, [0], "{table} of shard {shard}");
             }
-            for table in ["t_order", "t_void", "t_answer", "t_local_message"] {
+            for table in ["t_order", "t_order_archive", "t_void", "t_answer", "t_local_message"] {
                 let sql = format!(
                     "SELECT COUNT(*) FROM {table} WHERE bucket NOT IN (SELECT bucket FROM t_bucket WHERE state = 0)"
                 );

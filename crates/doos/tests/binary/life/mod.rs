@@ -1,5 +1,6 @@
 //! A user's first days with the binary, subject by subject.
 
+mod archive;
 mod cancelling;
 mod commands;
 mod deadlines;
