@@ -109,6 +109,16 @@ impl Cluster {
         self.configure(json!({"database": {"shards": shards}}));
     }
 
+    /// Stops every process that runs in good order, and starts all of them with these settings.
+    pub async fn restart_all(&mut self, settings: Value) {
+        let running = self.servers.values_mut().filter(|server| server.is_running());
+        for status in join_all(running.map(Server::stop)).await {
+            assert_eq!(status.code(), Some(0));
+        }
+        self.configure(settings);
+        join_all(self.servers.values_mut().map(Server::start)).await;
+    }
+
     /// `doos ARGUMENTS` beside the cluster, for who wants to run it by himself.
     pub fn command(&self, arguments: &[&str]) -> tokio::process::Command {
         let mut command = command::doos();
@@ -249,14 +259,14 @@ fn free_port() -> SocketAddr {
 }
 
 /// Where the engines are, as `scripts/services.sh` says it.
-struct Exports(String);
+pub struct Exports(String);
 
-fn exports() -> Exports {
+pub fn exports() -> Exports {
     Exports(String::from_utf8(services(&["env"]).stdout).unwrap())
 }
 
 impl Exports {
-    fn line(&self, name: &str) -> String {
+    pub fn line(&self, name: &str) -> String {
         let begin = format!("export DOOS_TEST_{name}='");
         let found = self.0.lines().find_map(|line| line.strip_prefix(&begin)?.strip_suffix('\''));
         found.unwrap_or_else(|| panic!("{name} is not in: {}", self.0)).to_owned()

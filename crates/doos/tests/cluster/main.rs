@@ -6,12 +6,14 @@
 //! up; without an engine they say NOT RUN, and fail under `CI=true`.
 //!
 //! Where to look: `fixture.rs` starts and stops things; `crowd.rs` are the buyers; `life.rs` follows orders over
-//! processes; `away.rs` takes one engine after the other away under load; `resharding.rs` adds a shard; `torture.rs` kills, pauses and cuts whatever there is.
+//! processes; `away.rs` takes one engine after the other away under load; `gates.rs` tries every stock gate and loses
+//! two of them; `resharding.rs` adds a shard; `torture.rs` kills, pauses and cuts whatever there is.
 #![cfg(test)]
 
 mod away;
 mod crowd;
 mod fixture;
+mod gates;
 mod life;
 mod proxy;
 mod resharding;
