@@ -58,6 +58,15 @@ impl Cluster {
 
     /// With further settings in the configuration of all.
     pub async fn start_with(settings: Value) -> Option<Self> {
+        Self::start_as(settings, async |shard| Proxy::to(shard).await).await
+    }
+
+    /// With nothing in front of the shards that would cost time.
+    pub async fn start_directly(settings: Value) -> Option<Self> {
+        Self::start_as(settings, async |shard| Proxy::aside(shard)).await
+    }
+
+    async fn start_as(settings: Value, reach: impl AsyncFn(SocketAddr) -> Proxy) -> Option<Self> {
         let turn = TURN.lock().await;
         let started = services(&START_ENGINES);
         if !started.status.success() {
@@ -70,7 +79,7 @@ impl Cluster {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("c{}x{number}", std::process::id());
         let engines = Addresses::read();
-        let proxies = [Proxy::to(engines.mysql[0].at).await, Proxy::to(engines.mysql[1].at).await];
+        let proxies = [reach(engines.mysql[0].at).await, reach(engines.mysql[1].at).await];
         let file = place.path().join("cluster.yaml");
         let configuration = engines.configuration(&name, &proxies, settings);
         std::fs::write(&file, configuration.to_string()).unwrap();

@@ -23,7 +23,7 @@ const UNDECIDED: u32 = 3;
 /// One shop through all of them: what was placed under one gate is carried on, and held, under the next.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_every_gate_orders_live_and_a_product_is_sold_to_its_last_piece_and_no_further() {
-    let Some(mut cluster) = Cluster::start_with(json!({"gate": GATES[0]})).await else { return };
+    let Some(mut cluster) = Cluster::start_directly(json!({"gate": GATES[0]})).await else { return };
     let shelf = Shelf::fill(&cluster).await;
     let mut carried = 0;
     for (at, gate) in GATES.iter().enumerate() {
@@ -150,7 +150,7 @@ enum Loss {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gate_in_redis_that_loses_its_memory_under_load_is_rebuilt_and_nothing_is_sold_twice() {
-    let Some(cluster) = Cluster::start_with(json!({"gate": "redis"})).await else { return };
+    let Some(cluster) = Cluster::start_directly(json!({"gate": "redis"})).await else { return };
     let crowd = Crowd::gather(&cluster, BUYERS, fastrand::Rng::with_seed(11)).await;
     for (round, loss) in [Loss::Flushed, Loss::Wiped, Loss::Flushed, Loss::Restarted].into_iter().enumerate() {
         expect_orders_everywhere(&cluster, &crowd, &format!("before-{round}")).await;
