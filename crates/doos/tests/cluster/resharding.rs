@@ -164,7 +164,18 @@ async fn move_through_kills(cluster: &Cluster, random: &mut fastrand::Rng) -> u3
         };
         let (lines, moment) = (random.usize(..=LINES_MAX), Duration::from_millis(random.u64(..20)));
         match mover(cluster, last, lines, moment).await {
-            None => kills += 1,
+            None => {
+                kills += 1;
+                if kills == 2 {
+                    // Once an operator thinks better of it, and then once more.
+                    let told = cluster.run(&["shards", "move", "--cancel", "-o", "json"]).await.expect_json(0);
+                    println!(
+                        "given up: {} moves, {} buckets",
+                        told["moves"].as_array().unwrap().len(),
+                        told["buckets"]
+                    );
+                }
+            }
             Some((status, told)) => assert!(status.success(), "{last:?}: {status}\n{}", told.join("\n")),
         }
     }
