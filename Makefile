@@ -1,14 +1,14 @@
 # The commands of everyday work. `make` alone lists them; each does one thing that exists today.
 
 .DEFAULT_GOAL := help
-.PHONY: help build web run test test-quick test-cover bench sim torture fmt lint gen clean services services-stop services-reset cluster cluster-stop cluster-reset
+.PHONY: help build web run test test-quick test-cover bench sim torture fmt lint gen clean services services-stop services-reset cluster cluster-stop cluster-reset cluster-numbers
 
 ARGS ?=
 SEED ?=
 KILLS ?= 200
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: web ## build the release binary with the web UI in it, target/release/doos
 	cargo build --release -p doos
@@ -70,6 +70,9 @@ cluster-stop: ## stop the processes; the engines go on
 
 cluster-reset: ## stop them and delete everything that they stored
 	@bash scripts/cluster.sh reset
+
+cluster-numbers: ## measure a cluster on this machine: rates, feed lag, memory, times after kills (docs/performance.md)
+	@bash scripts/cluster-numbers.sh $(ARGS)
 
 clean: ## remove everything that was built
 	cargo clean

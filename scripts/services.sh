@@ -28,6 +28,7 @@ usage: scripts/services.sh COMMAND [NAME…]
   status [NAME…]   state, address, process, memory; exit code 1 unless all are ready
   env              shell exports of the addresses of those that run
   kill NAME…       SIGKILL
+  wipe NAME…       SIGKILL, and delete what it stored; it starts empty, where it was
   pause NAME…      SIGSTOP
   resume NAME…     SIGCONT
   sql NAME [STATEMENT]   the MariaDB administrator's prompt
@@ -88,6 +89,11 @@ signal_one() { # name signal done
   say "$name" "$3"
 }
 kill_one() { signal_one "$1" KILL killed; }
+wipe_one() { # name
+  signal_one "$1" KILL killed
+  rm -rf "${root:?}/$1/data"
+  say "$1" "data deleted"
+}
 pause_one() { signal_one "$1" STOP paused; }
 resume_one() { signal_one "$1" CONT resumed; }
 
@@ -166,7 +172,7 @@ main() {
       # What is stopped or deleted without being named is everything, the spare too.
       [[ $# -gt 0 || $verb == start ]] || { [[ $verb == status ]] && ! running "$spare"; } || names+=$'\n'$spare
       ;;
-    kill | pause | resume)
+    kill | wipe | pause | resume)
       [[ $# -gt 0 ]] || { usage >&2; exit 2; }
       names=$(chosen "$@") || exit 2
       ;;

@@ -188,6 +188,11 @@ impl Databases {
         SqlGate::new(Arc::clone(&self.inventory), way)
     }
 
+    /// The log of actions alone, for whoever needs nothing else to be there.
+    pub fn actions(&self) -> MySqlActionLog {
+        MySqlActionLog::new(Arc::clone(&self.catalog))
+    }
+
     /// For whoever proves the books.
     pub fn books(&self) -> Books {
         Books {

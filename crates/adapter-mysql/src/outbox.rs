@@ -32,8 +32,10 @@ use crate::router::Router;
 use crate::rows::parse;
 
 const ENGINE: &str = "the outbox";
-/// The tables are asked at most so often when they had nothing.
+/// A table is asked at most so often when it had nothing.
 const POLL_EVERY_MS: i64 = 1_000;
+/// Doubled so often at most, one that cannot be asked: each question may cost everybody the wait for a server that hangs.
+const POLL_DOUBLED_MAX: u32 = 3;
 const DAY_MS: i64 = 86_400_000;
 const ROWS_FORGOTTEN_AT_ONCE: usize = 1_000;
 const ROWS_MARKED_AT_ONCE: usize = 1_000;
@@ -98,7 +100,49 @@ struct Handed {
     unmarked: HashMap<MessageId, Unmarked>,
     /// When the first of them was published.
     unmarked_since: Option<Timestamp>,
-    next_poll_at: Timestamp,
+    /// Of each source.
+    polls: Vec<Poll>,
+}
+
+/// When a database is asked next.
+#[derive(Clone, Copy, Default)]
+struct Poll {
+    next_at: Timestamp,
+    /// How often it could not be asked since it last could.
+    failed: u32,
+}
+
+impl Poll {
+    fn pause_ms(self) -> i64 {
+        POLL_EVERY_MS << self.failed.saturating_sub(1).min(POLL_DOUBLED_MAX)
+    }
+
+    fn is_due(self, now: Timestamp) -> bool {
+        // A clock that was set back must not stop the polling.
+        now >= self.next_at || self.next_at > now.plus_millis(self.pause_ms())
+    }
+
+    /// Told once when it begins and once when it is over: a database may be away all night.
+    fn answered(&mut self, database: &Database, now: Timestamp, answer: Result<bool, &Fault>) {
+        match answer {
+            Ok(may_have_more) => {
+                if self.failed > 0 {
+                    tracing::info!(database = %database.name, tries = self.failed, "open messages can be read again");
+                }
+                self.failed = 0;
+                self.next_at = if may_have_more { now } else { now.plus_millis(self.pause_ms()) };
+            }
+            Err(fault) => {
+                if self.failed == 0 {
+                    tracing::warn!(
+                        database = %database.name, cause = %fault, "open messages cannot be read; it is tried again"
+                    );
+                }
+                self.failed = self.failed.saturating_add(1);
+                self.next_at = now.plus_millis(self.pause_ms());
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -150,15 +194,15 @@ impl Handed {
         self.open.values().take(limit).map(|(_, message)| message.clone()).collect()
     }
 
-    fn may_poll(&mut self, now: Timestamp) -> bool {
-        // A clock that was set back must not stop the polling.
-        now >= self.next_poll_at || self.next_poll_at > now.plus_millis(POLL_EVERY_MS)
+    fn due(&self, now: Timestamp) -> Vec<Source> {
+        (0..self.polls.len()).filter(|source| self.polls[*source].is_due(now)).collect()
     }
 }
 
 impl MySqlOutbox {
     pub(crate) fn new(sources: Sources, router: Arc<Router>, limits: Limits) -> Self {
-        let (handed, arrived) = (Mutex::default(), Notify::new());
+        let polls = vec![Poll::default(); sources.all().len()];
+        let (handed, arrived) = (Mutex::new(Handed { polls, ..Handed::default() }), Notify::new());
         let backlogs = sources.shards.iter().map(|_| AtomicU64::new(0)).collect();
         Self { sources, router, handed, arrived, limits, looked_at: Mutex::default(), backlogs }
     }
@@ -198,6 +242,11 @@ impl MySqlOutbox {
         let mut any = false;
         {
             let mut handed = self.handed();
+            // What has just committed can be asked.
+            let poll = &mut handed.polls[source];
+            if poll.failed > 0 {
+                poll.next_at = Timestamp::default();
+            }
             for message in messages {
                 // Committed anew, so what was published before does not count for it.
                 handed.unmarked.remove(&message.id);
@@ -210,31 +259,31 @@ impl MySqlOutbox {
         }
     }
 
-    /// Asks every database for what is due. Returns whether there may be more.
-    async fn poll(&self, now: Timestamp, limit: usize) -> Result<bool> {
+    /// Asks these databases for what is due. An error if none of them can be asked.
+    async fn poll(&self, now: Timestamp, limit: usize, sources: &[Source]) -> Result<()> {
+        let databases = self.sources.all();
+        let answers = join_all(sources.iter().map(|source| due(databases[*source], now, limit))).await;
         let mut found: Vec<(i64, Source, Message)> = Vec::new();
-        let (mut more, mut away) = (false, None);
-        for (source, database) in self.sources.all().into_iter().enumerate() {
-            match due(database, now, limit).await {
-                Ok(due) => {
-                    more |= due.len() >= limit;
-                    found.extend(due.into_iter().map(|(at, message)| (at, source, message)));
-                }
-                Err(fault) => {
-                    tracing::warn!(database = %database.name, cause = %fault, "open messages cannot be read");
-                    away = Some(fault);
-                }
+        let mut away = Vec::new();
+        let mut handed = self.handed();
+        for (source, answer) in sources.iter().copied().zip(answers) {
+            let told = answer.as_ref().map(|due| due.len() >= limit);
+            handed.polls[source].answered(databases[source], now, told);
+            match answer {
+                Ok(due) => found.extend(due.into_iter().map(|(at, message)| (at, source, message))),
+                Err(fault) => away.push(fault),
             }
         }
-        if let (Some(fault), true) = (away, found.is_empty()) {
+        if away.len() == sources.len()
+            && let Some(fault) = away.pop()
+        {
             return Err(fault.undone(ENGINE));
         }
         found.sort_by_key(|(at, source, _)| (*at, *source));
-        let mut handed = self.handed();
         for (_, source, message) in found {
             handed.add(source, message, self.limits.handed_over_max);
         }
-        Ok(more)
+        Ok(())
     }
 
     /// Writes down what was published, if it is time. What cannot be written is published again, and marked then.
@@ -333,17 +382,18 @@ impl Outbox for MySqlOutbox {
         if let Err(error) = self.mark(now).await {
             tracing::debug!(%error, "what was published could not be marked");
         }
-        let (mut first, may_poll) = {
-            let mut handed = self.handed();
-            (handed.first(limit), handed.may_poll(now))
+        let (in_hand, due) = {
+            let handed = self.handed();
+            (handed.first(limit), handed.due(now))
         };
-        if may_poll && first.len() < limit {
-            let more = self.poll(now, limit).await?;
-            let mut handed = self.handed();
-            handed.next_poll_at = if more { now } else { now.plus_millis(POLL_EVERY_MS) };
-            first = handed.first(limit);
+        if due.is_empty() || in_hand.len() >= limit {
+            return Ok(in_hand);
         }
-        Ok(first)
+        match self.poll(now, limit, &due).await {
+            // What is in hand needs nobody's answer.
+            Err(_) if !in_hand.is_empty() => Ok(in_hand),
+            polled => polled.map(|()| self.handed().first(limit)),
+        }
     }
 
     async fn mark_published(&self, ids: Vec<MessageId>, now: Timestamp) -> Result<()> {

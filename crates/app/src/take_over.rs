@@ -112,7 +112,8 @@ impl App {
     /// gate. It may have too little for them; whether there is enough is inventory's to decide.
     pub async fn hold_undecided(&self) -> Result<usize> {
         let undecided = self.ports.orders.undecided().await?;
-        let holds = std::mem::take(&mut self.contents(&undecided).await?.holds);
+        let mut contents = self.contents(&undecided).await?;
+        let holds = std::mem::take(&mut contents.holds);
         let mut held = 0;
         for hold in holds {
             match self.ports.gate.hold(hold).await {
@@ -121,6 +122,8 @@ impl App {
                 Err(HoldError::Engine(error)) => return Err(error.into()),
             }
         }
+        // Not before: a decision in between would tell the gate to end a hold that comes after it, and stays.
+        drop(contents);
         Ok(held)
     }
 

@@ -14,17 +14,18 @@ use doos_app::take_over::Raised;
 use doos_app::{App, Error, Options};
 use doos_domain::actor::Actor;
 use doos_domain::catalog::{LocalText, Product};
-use doos_domain::ids::{ProductId, UserId};
+use doos_domain::ids::{OrderId, ProductId, UserId};
 use doos_domain::money::{Currency, Money};
 use doos_domain::order::Order;
 use doos_domain::pricing::WantedLine;
-use doos_domain::stock::{Book, Command as StockCommand};
+use doos_domain::stock::{Book, Command as StockCommand, StockRow};
 use doos_domain::time::Timestamp;
 use doos_ports::Ports;
 use doos_ports::clock::Clock;
 use doos_ports::gate_epochs::GateEpochs;
 use doos_ports::order_store::{OrderStore, Query};
-use doos_ports::stock_gate::StockGate;
+use doos_ports::stock_gate::{Hold, HoldError, Level, StockGate};
+use doos_ports::stock_ledger::StockLedger;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder};
 use std::process::Command;
@@ -298,5 +299,73 @@ fn a_shard_that_was_away_takes_no_orders_until_it_has_gone_through_the_same_step
         assert_eq!(free(&newest).await, 6, "three on the shard that was away, one on the other");
         place(&newest, 1, 1).await.expect("it takes orders again");
         epochs.1.store(true, Ordering::SeqCst);
+    });
+}
+
+/// A gate that looks, at each hold, whether inventory could decide about the order right now.
+struct Watched {
+    gate: Arc<dyn StockGate>,
+    ledger: Arc<dyn StockLedger>,
+    holds: AtomicU64,
+}
+
+#[async_trait]
+impl StockGate for Watched {
+    async fn hold(&self, hold: Hold) -> Result<(), HoldError> {
+        let deciding = self.ledger.lock(vec![product()], vec![hold.order_id]);
+        // One that does not wait is done long before.
+        let decided = tokio::time::timeout(Duration::from_millis(300), deciding).await;
+        assert!(decided.is_err(), "it could be decided, and the gate told so, before its hold is there");
+        self.holds.fetch_add(1, Ordering::SeqCst);
+        self.gate.hold(hold).await
+    }
+
+    async fn release(&self, order_id: OrderId) -> doos_ports::Result<()> {
+        self.gate.release(order_id).await
+    }
+
+    async fn decided(&self, rows: Vec<StockRow>, orders: Vec<OrderId>) -> doos_ports::Result<()> {
+        self.gate.decided(rows, orders).await
+    }
+
+    async fn level(&self, product_id: ProductId) -> doos_ports::Result<Option<Level>> {
+        self.gate.level(product_id).await
+    }
+
+    async fn levels(&self, products: &[ProductId]) -> doos_ports::Result<Vec<Option<Level>>> {
+        self.gate.levels(products).await
+    }
+
+    async fn overdue(&self, now: Timestamp, limit: usize) -> doos_ports::Result<Vec<Hold>> {
+        self.gate.overdue(now, limit).await
+    }
+
+    async fn postpone(&self, order_id: OrderId, deadline: Timestamp) -> doos_ports::Result<()> {
+        self.gate.postpone(order_id, deadline).await
+    }
+
+    async fn hold_count(&self) -> doos_ports::Result<usize> {
+        self.gate.hold_count().await
+    }
+
+    async fn rebuild(&self, rows: Vec<StockRow>, holds: Vec<Hold>) -> doos_ports::Result<()> {
+        self.gate.rebuild(rows, holds).await
+    }
+}
+
+#[test]
+fn orders_of_another_gate_are_held_before_anybody_can_decide_about_them() {
+    on_shop("carried", async |shop| {
+        let (before, _) = shop.owner(3, &*shop.engines.gate_epochs).await;
+        for user in [1, 2] {
+            place(&before, user, 2).await.expect("the gate before sells");
+        }
+        let gate = Arc::new(MemoryGate::default());
+        let ledger = shop.engines.ledger.clone();
+        gate.rebuild(ledger.rows().await.unwrap(), Vec::new()).await.unwrap();
+        let watched = Arc::new(Watched { gate, ledger, holds: AtomicU64::new(0) });
+        let next = shop.process(4, watched.clone()).await;
+        assert_eq!(next.hold_undecided().await.unwrap(), 2);
+        assert_eq!((watched.holds.load(Ordering::SeqCst), free(&next).await), (2, 6));
     });
 }

@@ -29,10 +29,11 @@ pub enum Deed {
     ReturnOrder,
     RepairBooks,
     RebuildProjections,
+    SetLiveValue,
 }
 
 impl Deed {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ReceiveStock,
         Self::WriteOffStock,
         Self::CreateProduct,
@@ -46,6 +47,7 @@ impl Deed {
         Self::ReturnOrder,
         Self::RepairBooks,
         Self::RebuildProjections,
+        Self::SetLiveValue,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -63,6 +65,7 @@ impl Deed {
             Self::ReturnOrder => "return_order",
             Self::RepairBooks => "repair_books",
             Self::RebuildProjections => "rebuild_projections",
+            Self::SetLiveValue => "set_live_value",
         }
     }
 }
@@ -87,7 +90,7 @@ pub struct Action {
     pub at: Timestamp,
     pub actor: String,
     pub deed: Deed,
-    /// The number of the product or order, the id of the message, or nothing where it was about the whole shop.
+    /// The number of the product or order, the id of the message, the key of the value, or nothing where it was about the whole shop.
     pub subject: String,
     /// What exactly was asked for: quantities, references, fields.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -183,10 +183,10 @@ pub enum Shards {
 }
 
 #[derive(Args)]
-#[command(group(ArgGroup::new("which").required(true).args(["buckets", "count", "balance", "resume"])))]
+#[command(group(ArgGroup::new("which").required(true).args(["buckets", "count", "balance", "resume", "cancel"])))]
 pub struct MoveBuckets {
     /// Number of the shard that the buckets go to
-    #[arg(long, value_name = "N", required_unless_present = "resume", conflicts_with = "resume")]
+    #[arg(long, value_name = "N", required_unless_present_any = ["resume", "cancel"], conflicts_with_all = ["resume", "cancel"])]
     pub to: Option<usize>,
     /// These buckets: 0-511, or 3,5,7-9
     #[arg(long, value_name = "A-B", value_parser = buckets)]
@@ -200,6 +200,9 @@ pub struct MoveBuckets {
     /// Go on with a move that was cut off
     #[arg(long)]
     pub resume: bool,
+    /// Give up what is open and not switched yet: its buckets stay where they are
+    #[arg(long)]
+    pub cancel: bool,
 }
 
 #[derive(Args)]

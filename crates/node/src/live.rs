@@ -7,6 +7,9 @@
 
 use anyhow::{Context, Result, bail};
 use doos_adapter_etcd::EtcdRegistry;
+use doos_adapter_mysql::Databases;
+use doos_app::actions::Plan;
+use doos_domain::action::Deed;
 use doos_gateway::RateControl;
 use doos_ports::clock::Clock;
 use doos_ports::registry::{self, Registry, View};
@@ -16,6 +19,7 @@ use std::sync::Arc;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::offline::recorded;
 use crate::telemetry::LogLevel;
 
 /// Before the name of each in the registry.
@@ -133,8 +137,27 @@ pub async fn set(config: &Config, key: &str, text: Option<&str>) -> Result<Value
         // One that an earlier release knew may be taken back as well.
         None => registry::check_name(key)?,
     }
+    let log = match config.database.is_cluster() {
+        true => {
+            let databases = Databases::new(config.database.options(), Arc::new(SystemClock::start()));
+            Some(databases.context("the databases' addresses")?.actions())
+        }
+        // The log of an embedded store is its own process's to write.
+        false => None,
+    };
     with_registry(config, async |etcd| {
-        let version = etcd.set_value(&format!("{PREFIX}{key}"), text, None).await?;
+        let name = format!("{PREFIX}{key}");
+        let setting = async {
+            etcd.set_value(&name, text, None).await.map_err(|error| match error {
+                registry::Error::Engine(error) => error.into(),
+                refused => doos_app::Error::Invalid(refused.to_string()),
+            })
+        };
+        let plan = Plan::new(Deed::SetLiveValue, key).with("value", text);
+        let version = match &log {
+            Some(log) => recorded(log, plan, setting).await?,
+            None => setting.await?,
+        };
         Ok(json!({ "key": key, "value": text, "version": version }))
     })
     .await

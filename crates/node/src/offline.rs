@@ -243,12 +243,11 @@ async fn find(stored: &Stored, id: &str) -> Result<DeadLetter> {
 /// Does what an operator asked for on the command line, written down like everything that operators do.
 pub(crate) async fn recorded<T>(
     log: &dyn ActionLog,
-    deed: Deed,
-    subject: &str,
+    plan: Plan,
     work: impl Future<Output = doos_app::Result<T>>,
 ) -> doos_app::Result<T> {
     let asked = Asked::from(Principal::Operator("command-line".to_owned()));
-    doos_app::actions::recorded(log, &SystemClock::start(), &asked, Plan::new(deed, subject), work).await
+    doos_app::actions::recorded(log, &SystemClock::start(), &asked, plan, work).await
 }
 
 async fn settle(stored: &Stored, letter: &DeadLetter, deed: Deed, wait: Vec<Waiting>) -> Result<Value> {
@@ -256,7 +255,7 @@ async fn settle(stored: &Stored, letter: &DeadLetter, deed: Deed, wait: Vec<Wait
     progress.settled.push(letter.message.id.clone());
     progress.wait = wait;
     let storing = async { Ok(stored.inbox.store(progress).await?) };
-    recorded(&*stored.actions, deed, letter.message.id.as_str(), storing).await?;
+    recorded(&*stored.actions, Plan::new(deed, &letter.message.id), storing).await?;
     Ok(serde_json::to_value(letter)?)
 }
 

@@ -25,12 +25,14 @@ pub enum Verb {
     AddAddress(String),
     Move { to: usize, which: Which },
     Resume,
+    Cancel,
     Status,
 }
 
 pub enum Told {
     Shards(Shards),
     Moved(Moved),
+    Cancelled(Cancelled),
 }
 
 /// What every shard has.
@@ -84,6 +86,26 @@ impl fmt::Display for Moved {
     }
 }
 
+/// What a call of `move --cancel` has given up.
+#[derive(Debug, Serialize)]
+pub struct Cancelled {
+    /// That stay where they are.
+    pub buckets: usize,
+    pub moves: Vec<BucketMove>,
+    /// Switched already, and to be gone on with.
+    pub moves_open: usize,
+}
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} moves were given up: {} buckets stay where they are", self.moves.len(), self.buckets)?;
+        if self.moves_open > 0 {
+            write!(f, "; {} are switched already: run `doos shards move --resume`", self.moves_open)?;
+        }
+        Ok(())
+    }
+}
+
 fn line_of(moving: &BucketMove) -> String {
     let BucketMove { id, source, target, buckets, step, rows_copied, rows_verified, .. } = moving;
     format!(
@@ -109,6 +131,7 @@ pub async fn run(config: &Config, verb: Verb, tell: &(dyn Fn(&str) + Sync)) -> R
         }
         Verb::Move { to, which } => carry_out(&databases, &clock, Some(Ask { to, which }), tell).await?,
         Verb::Resume => carry_out(&databases, &clock, None, tell).await?,
+        Verb::Cancel => cancel(&databases, &clock, tell).await?,
     })
 }
 
@@ -134,8 +157,29 @@ async fn carry_out(
         let buckets: usize = planned.iter().map(|moving| moving.buckets.len()).sum();
         tell(&format!("{buckets} buckets to move to shard {}, in {} moves", ask.to, planned.len()));
     }
+    let moves = mover.run(&sparingly(clock, tell)).await?;
+    Ok(Told::Moved(Moved {
+        buckets: moves.iter().map(|moving| moving.buckets.len()).sum(),
+        rows_copied: moves.iter().map(|moving| moving.rows_copied).sum(),
+        rows_verified: moves.iter().map(|moving| moving.rows_verified).sum(),
+        moves,
+    }))
+}
+
+async fn cancel(databases: &Databases, clock: &SystemClock, tell: &(dyn Fn(&str) + Sync)) -> Result<Told> {
+    let mut mover = databases.mover().await?;
+    let moves = mover.cancel(&sparingly(clock, tell)).await?;
+    Ok(Told::Cancelled(Cancelled {
+        buckets: moves.iter().map(|moving| moving.buckets.len()).sum(),
+        moves,
+        moves_open: mover.open().await?.len(),
+    }))
+}
+
+/// Tells of every step, and of windows now and then.
+fn sparingly<'a>(clock: &'a SystemClock, tell: &'a (dyn Fn(&str) + Sync)) -> impl Fn(&MoveProgress) + Sync + 'a {
     let last = Mutex::new(None);
-    let tell_some = |progress: &MoveProgress| {
+    move |progress: &MoveProgress| {
         let now = clock.monotonic();
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         let is_step = progress.table.is_empty();
@@ -144,12 +188,5 @@ async fn carry_out(
             let line = line_of(&progress.moving);
             tell(&if is_step { line } else { format!("{line}  ({})", progress.table) });
         }
-    };
-    let moves = mover.run(&tell_some).await?;
-    Ok(Told::Moved(Moved {
-        buckets: moves.iter().map(|moving| moving.buckets.len()).sum(),
-        rows_copied: moves.iter().map(|moving| moving.rows_copied).sum(),
-        rows_verified: moves.iter().map(|moving| moving.rows_verified).sum(),
-        moves,
-    }))
+    }
 }

@@ -84,6 +84,10 @@ fn the_cluster_s_file_is_a_whole_cluster() {
     let loaded = config::load(&Flags { file: Some(file("cluster.yaml")), values: Vec::new() }).unwrap();
     loaded.config.check().unwrap();
     assert!(loaded.config.database.is_cluster());
+    let values = vec![("database.mark_after_ms", json!(5_000))];
+    let late = config::load(&Flags { file: Some(file("cluster.yaml")), values }).unwrap();
+    let refused = late.config.check().unwrap_err().to_string();
+    assert!(refused.contains("database.mark_after_ms"), "{refused}");
 }
 
 #[test]

@@ -455,6 +455,7 @@ export const en = {
   'deed.deliver_order': 'Delivered an order',
   'deed.return_order': 'Took goods back',
   'deed.repair_books': 'Repaired the books',
+  'deed.set_live_value': 'Set a live value',
   'deed.rebuild_projections': 'Built read models anew',
   'detail.category': 'category',
   'detail.cause': 'cause',

@@ -457,6 +457,7 @@ export const zh: Record<keyof typeof en, string> = {
   'deed.deliver_order': '订单签收',
   'deed.return_order': '退货入库',
   'deed.repair_books': '修正账目',
+  'deed.set_live_value': '修改运行时参数',
   'deed.rebuild_projections': '重建读模型',
   'detail.category': '分类',
   'detail.cause': '原因',

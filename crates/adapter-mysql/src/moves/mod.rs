@@ -9,6 +9,8 @@
 //! 4. *switched*: the target opens. Anybody who finds a bucket `MOVED` here and `READY` there may do that.
 //! 5. *clearing*: consumed messages follow, and the source's rows are removed.
 //!
+//! Up to the switch a move can be given up (`cancel.rs`): the buckets stay, and the copies are removed.
+//!
 //! What holds: a row that was written is either noted or was there before the notes began, and each is compared after it
 //! was copied. Reads are served from the source until it says `MOVED`. A mover that was believed dead is fenced: every
 //! transaction of a move checks `t_move.mover`. Those that copy orders write `t_move` on the target, and the change feed
@@ -17,6 +19,7 @@
 //! What must never happen: two shards that take writes of one bucket; a bucket opened with something missing.
 
 mod arrival;
+mod cancel;
 mod mover;
 mod plan;
 mod record;

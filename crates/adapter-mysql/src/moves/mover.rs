@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cancel;
 use super::plan::{self, Ask};
 use super::record::{self, BucketMove, MoveStep};
 use super::switch;
@@ -113,15 +114,40 @@ impl Mover {
         Ok(done)
     }
 
-    async fn carry_out(&mut self, moving: &mut BucketMove, tell: &(dyn Fn(&Progress) + Sync)) -> Result<(), Error> {
+    /// Gives up all that is open and not switched: the buckets stay where they are, and the copies are removed. Returns
+    /// what was given up; what is switched already is left open, for [`run`](Self::run).
+    pub async fn cancel(&mut self, tell: &(dyn Fn(&Progress) + Sync)) -> Result<Vec<BucketMove>, Error> {
+        let mut given_up = Vec::new();
+        for mut moving in self.open().await? {
+            if matches!(moving.step, MoveStep::Switched | MoveStep::Clearing) {
+                continue;
+            }
+            let (source, target) = self.ends_of(&moving)?;
+            let stuck = |fault: Fault| stuck(&source, &target, &fault);
+            record::adopt(&moving, &source, &target, self.token, source.clock.now()).await.map_err(stuck)?;
+            if moving.step != MoveStep::Cancelling {
+                let ends = Ends { moving: &moving.clone(), source: &source, target: &target, mover: self.token };
+                cancel::give_up(&ends, &mut moving).await.map_err(stuck)?;
+            }
+            self.carry_out(&mut moving, tell).await?;
+            given_up.push(moving);
+        }
+        Ok(given_up)
+    }
+
+    fn ends_of(&self, moving: &BucketMove) -> Result<(Arc<Database>, Arc<Database>), Error> {
         let beyond = |shard: usize| Error::Move(format!("{} needs shard {shard}, which is not configured", moving.id));
-        let source = Arc::clone(self.shards.get(moving.source).ok_or_else(|| beyond(moving.source))?);
-        let target = Arc::clone(self.shards.get(moving.target).ok_or_else(|| beyond(moving.target))?);
-        let stuck = |fault: Fault| Error::Move(format!("{} -> {}: {fault}", source.name, target.name));
+        let find = |shard: usize| self.shards.get(shard).map(Arc::clone).ok_or_else(|| beyond(shard));
+        Ok((find(moving.source)?, find(moving.target)?))
+    }
+
+    async fn carry_out(&mut self, moving: &mut BucketMove, tell: &(dyn Fn(&Progress) + Sync)) -> Result<(), Error> {
+        let (source, target) = self.ends_of(moving)?;
+        let stuck = |fault: Fault| stuck(&source, &target, &fault);
         record::adopt(moving, &source, &target, self.token, source.clock.now()).await.map_err(stuck)?;
         tell(&Progress { moving: moving.clone(), table: "" });
         let mut tries = 0;
-        while moving.step < MoveStep::Done {
+        while !moving.step.is_over() {
             // The lock is gone if this connection is; the fence would notice, but later.
             self.lock.text("DO 0").await.map_err(|_| Error::MoveLocked)?;
             match self.step(moving, &source, &target, tell).await {
@@ -168,7 +194,12 @@ impl Mover {
                 self.enter(&ends, moving, MoveStep::Clearing).await?;
             }
             MoveStep::Clearing => self.clear(&ends, moving, tell).await?,
-            MoveStep::Done => {}
+            MoveStep::Cancelling => {
+                walk(&ends, moving, Work::Forget, tell).await?;
+                cancel::forget_coming(&ends).await?;
+                self.enter(&ends, moving, MoveStep::Cancelled).await?;
+            }
+            MoveStep::Done | MoveStep::Cancelled => {}
         }
         Ok(true)
     }
@@ -199,12 +230,14 @@ enum Work {
     Copy,
     Verify,
     Clear,
+    /// Removes copies.
+    Forget,
 }
 
 impl Work {
     const fn tables(self) -> &'static [&'static Table] {
         match self {
-            Self::Copy | Self::Verify => &COPIED,
+            Self::Copy | Self::Verify | Self::Forget => &COPIED,
             Self::Clear => &CLEARED,
         }
     }
@@ -219,6 +252,7 @@ impl Work {
                 }
                 table.clear(ends, window).await?;
             }
+            Self::Forget => table.forget(ends, window).await?,
         }
         Ok(())
     }
@@ -232,7 +266,8 @@ async fn walk(
     tell: &(dyn Fn(&Progress) + Sync),
 ) -> Result<(), Fault> {
     while let Some(table) = work.tables().get(moving.walk).copied() {
-        let window = table.window(ends.source, &moving.after).await?;
+        let walked = if matches!(work, Work::Forget) { ends.target } else { ends.source };
+        let window = table.window(walked, &moving.after).await?;
         let mut next = moving.clone();
         work.on(ends, table, &window, &mut next).await?;
         match window.end {
@@ -254,6 +289,10 @@ async fn store(ends: &Ends<'_>, moving: &BucketMove) -> Result<(), Fault> {
     record::fence(&mut session, &moving.id, ends.mover).await?;
     record::save(&mut session, moving).await?;
     session.commit().await
+}
+
+fn stuck(source: &Database, target: &Database, fault: &Fault) -> Error {
+    Error::Move(format!("{} -> {}: {fault}", source.name, target.name))
 }
 
 pub(super) fn failed(database: &Database, fault: &Fault) -> Error {

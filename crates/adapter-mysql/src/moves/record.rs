@@ -22,9 +22,12 @@ pub enum MoveStep {
     Switched,
     Clearing,
     Done,
+    /// Given up: its buckets stay, and the copies on the target are being removed.
+    Cancelling,
+    Cancelled,
 }
 
-const STEPS: [MoveStep; 7] = [
+const STEPS: [MoveStep; 9] = [
     MoveStep::Planned,
     MoveStep::Copying,
     MoveStep::Verifying,
@@ -32,6 +35,8 @@ const STEPS: [MoveStep; 7] = [
     MoveStep::Switched,
     MoveStep::Clearing,
     MoveStep::Done,
+    MoveStep::Cancelling,
+    MoveStep::Cancelled,
 ];
 
 impl MoveStep {
@@ -44,11 +49,17 @@ impl MoveStep {
             Self::Switched => "switched",
             Self::Clearing => "clearing",
             Self::Done => "done",
+            Self::Cancelling => "cancelling",
+            Self::Cancelled => "cancelled",
         }
     }
 
     pub(super) fn number(self) -> u64 {
         self as u64
+    }
+
+    pub(super) const fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Cancelled)
     }
 }
 
@@ -85,8 +96,9 @@ fn move_of((id, source, target, buckets, step, walk, after, copied, verified): R
 pub(super) async fn open_moves(source: &Arc<Database>) -> Result<Vec<BucketMove>, Fault> {
     let sql = format!(
         "SELECT id, source, target, buckets, step, walk, after_key, rows_copied, rows_verified FROM t_move \
-         WHERE step < {} ORDER BY id",
-        MoveStep::Done.number()
+         WHERE step NOT IN ({}, {}) ORDER BY id",
+        MoveStep::Done.number(),
+        MoveStep::Cancelled.number()
     );
     source.read::<Row>("t_move", &sql, Vec::new()).await?.into_iter().map(move_of).collect()
 }
@@ -143,7 +155,7 @@ pub(super) async fn fence(session: &mut Session, id: &str, mover: u64) -> Result
 
 /// How far the move is, in a transaction that is fenced.
 pub(super) async fn save(session: &mut Session, moving: &BucketMove) -> Result<(), Fault> {
-    let ended = if moving.step == MoveStep::Done { NOW_MS } else { "NULL" };
+    let ended = if moving.step.is_over() { NOW_MS } else { "NULL" };
     let sql = format!(
         "UPDATE t_move SET step = ?, walk = ?, after_key = ?, rows_copied = ?, rows_verified = ?, ended_at = {ended} \
          WHERE id = ?"

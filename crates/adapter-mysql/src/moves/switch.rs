@@ -86,7 +86,7 @@ pub(super) async fn begin(ends: &Ends<'_>, moving: &BucketMove) -> Result<(), Fa
 }
 
 /// Locks the buckets' rows in the order in which groups do; how many are in one of these states.
-async fn lock_buckets(session: &mut Session, buckets: &[u16], states: &str) -> Result<usize, Fault> {
+pub(super) async fn lock_buckets(session: &mut Session, buckets: &[u16], states: &str) -> Result<usize, Fault> {
     let sql = format!(
         "SELECT bucket FROM t_bucket WHERE bucket IN ({}) AND state IN ({states}) ORDER BY bucket FOR UPDATE",
         numbers(buckets)

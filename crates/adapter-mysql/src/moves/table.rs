@@ -13,7 +13,7 @@ use crate::database::Database;
 use crate::dialect::list;
 use crate::error::Fault;
 use crate::session::{Session, Statement};
-use crate::topology::MOVED;
+use crate::topology::{COMING, MOVED, READY};
 
 /// Rows of one window. Each may be as large as a request, and all of them are in memory.
 const WINDOW_ROWS: usize = 1_000;
@@ -212,6 +212,31 @@ impl Table {
         let condition = self.within(window, &ends.moving.buckets);
         session.text(&format!("DELETE FROM {} WHERE {condition}", self.name)).await?;
         session.commit().await
+    }
+
+    /// Removes the target's copies in a window.
+    pub async fn forget(&self, ends: &Ends<'_>, window: &Window) -> Result<(), Fault> {
+        let mut session = ends.target.begin().await?;
+        record::fence(&mut session, &ends.moving.id, ends.mover).await?;
+        refuse_served(&mut session, &ends.moving.buckets).await?;
+        let condition = self.within(window, &ends.moving.buckets);
+        session.text(&format!("DELETE FROM {} WHERE {condition}", self.name)).await?;
+        session.commit().await
+    }
+}
+
+/// Before anything of these buckets is removed here: none may be one that this shard serves.
+pub(super) async fn refuse_served(session: &mut Session, buckets: &[u16]) -> Result<(), Fault> {
+    let sql = format!(
+        "SELECT bucket FROM t_bucket WHERE bucket IN ({}) AND state NOT IN ({MOVED}, {COMING}, {READY}) LIMIT 1 \
+         FOR UPDATE",
+        numbers(buckets)
+    );
+    match session.text(&sql).await?.is_empty() {
+        true => Ok(()),
+        false => {
+            Err(Fault::Refused("one of these buckets is served by the shard that it should not move to".to_owned()))
+        }
     }
 }
 

@@ -109,3 +109,63 @@ fn undecided_orders_are_told_shard_by_shard() {
         }
     });
 }
+
+/// Holds a group of the store up between its look at the epoch and its COMMIT, by a message that it has to wait for.
+async fn delay(change: &Change, set: &Set) -> Conn {
+    let mut in_the_way = connect(set).await;
+    in_the_way.query_drop("START TRANSACTION").await.unwrap();
+    let sql = "INSERT INTO t_local_message (message_id, tx_id, bucket, topic, payload, next_retry, created_at) \
+               VALUES (?, '', 0, '', '{}', 0, 0)";
+    in_the_way.exec_drop(sql, (change.messages[0].id.as_str(),)).await.unwrap();
+    in_the_way
+}
+
+/// A connection of this test has been in the same statement for so long that it waits for somebody.
+async fn until_somebody_waits(watch: &mut Conn) {
+    let sql = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
+               WHERE DB = DATABASE() AND COMMAND = 'Query' AND ID <> CONNECTION_ID() AND TIME_MS > 200";
+    let waits = async {
+        while watch.query_first::<u64, _>(sql).await.unwrap() != Some(1) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waits).await.expect("the group waits for the message");
+}
+
+/// A group of new orders alone, and one that has to be judged: their looks at the epoch are two statements.
+#[test]
+fn an_order_that_is_being_stored_while_the_epoch_is_raised_is_one_that_whoever_raised_it_finds() {
+    on_set(async |_, set| {
+        let engines = common::open(&set.addresses).await;
+        let (epochs, scene) = (&*engines.gate_epochs, scene(&set).await);
+        let mut watch = connect(&set).await;
+        for (epoch, is_judged) in [(10, false), (20, true)] {
+            epochs.raise(0, epoch).await.unwrap();
+            let change = held_in(epoch, scene.new_order(2, i64::try_from(epoch).unwrap()));
+            let order = change.order.id;
+            let mut group = vec![change.clone()];
+            // One that was held before sends the whole group there.
+            group.extend(is_judged.then(|| held_in(epoch - 1, scene.new_order(2, 1))));
+            let mut in_the_way = delay(&change, &set).await;
+            let storing = engines.orders.commit(group);
+            let raising = async {
+                until_somebody_waits(&mut watch).await;
+                let raising = epochs.raise(0, epoch + 1);
+                tokio::pin!(raising);
+                tokio::select! {
+                    biased;
+                    raised = &mut raising => panic!("it was raised to {raised:?} while an order was being stored"),
+                    slept = watch.query_drop("SELECT SLEEP(0.4)") => slept.unwrap(),
+                }
+                in_the_way.query_drop("ROLLBACK").await.unwrap();
+                raising.await.unwrap();
+                epochs.undecided(0).await.unwrap()
+            };
+            let (stored, undecided) = tokio::join!(storing, raising);
+            stored[0].as_ref().expect("it was held in the epoch that stood when it was stored");
+            assert!(undecided.iter().any(|found| found.id == order), "judged: {is_judged}; {undecided:?}");
+            in_the_way.disconnect().await.unwrap();
+        }
+        watch.disconnect().await.unwrap();
+    });
+}

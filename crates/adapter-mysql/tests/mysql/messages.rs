@@ -11,7 +11,9 @@ use doos_ports::order_store::{MessageState, OrderStore};
 use doos_ports::outbox::Outbox;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::common::proxy::Proxy;
 use crate::{clock, common, on_set, scene};
 
 async fn open_ids(engines: &MySqlEngines, now: Timestamp) -> BTreeSet<MessageId> {
@@ -135,5 +137,40 @@ fn what_has_no_outcome_is_consumed_when_its_consumer_is_done() {
         let states = scene.ports.orders.messages(placed.id).await.unwrap();
         let state = states.iter().find(|(message, _)| message.id == release).map(|(_, state)| *state);
         assert_eq!(state, Some(MessageState::Consumed));
+    });
+}
+
+#[test]
+fn while_a_database_is_away_the_messages_of_the_others_are_handed_over_and_its_own_when_it_is_back() {
+    on_set(async |_, set| {
+        let proxy = Proxy::before(set.addresses.shards[1].rsplit_once('/').unwrap().0).await;
+        let mut addresses = set.addresses.clone();
+        addresses.shards[1] = proxy.in_front_of(&addresses.shards[1]);
+        let (mine, scene, now) = (common::open(&addresses).await, scene(&set).await, clock().now());
+        // Committed by another process, so that only the table has it.
+        let left = scene.placed(1, 0).await;
+        let left = scene.ports.orders.messages(left.id).await.unwrap().remove(0).0.id;
+        proxy.set_away(true);
+        // Before the time at which the tables would show them.
+        for second in [0, 2, 4] {
+            let change = scene.new_order(2, second);
+            let sent = change.messages[0].id.clone();
+            assert!(mine.orders.commit(vec![change]).await[0].is_ok());
+            let at = now.plus_millis(second * 1_000);
+            let open = open_ids(&mine, at).await;
+            assert!(open.contains(&sent) && !open.contains(&left), "{open:?}");
+            mine.outbox.mark_published(open.into_iter().collect(), at).await.unwrap();
+        }
+        proxy.set_away(false);
+        // It was refused a moment ago, and is asked again by the clock that is passed in.
+        let found = async {
+            for second in 40.. {
+                if open_ids(&mine, now.plus_millis(second * 1_000)).await.contains(&left) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), found).await.expect("its own are found again");
     });
 }

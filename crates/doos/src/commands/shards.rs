@@ -13,6 +13,7 @@ pub fn shards(loaded: &Loaded, verb: Shards, output: Output) -> Result<ExitCode>
         Shards::Add { address: Some(address), .. } => Verb::AddAddress(address),
         Shards::Add { index, .. } => Verb::Add(index.context("name the shard by its address or its --index")?),
         Shards::Move(MoveBuckets { resume: true, .. }) => Verb::Resume,
+        Shards::Move(MoveBuckets { cancel: true, .. }) => Verb::Cancel,
         Shards::Move(moving) => {
             let which = match moving {
                 MoveBuckets { buckets: Some(buckets), .. } => Which::Buckets(buckets.0),
@@ -28,6 +29,7 @@ pub fn shards(loaded: &Loaded, verb: Shards, output: Output) -> Result<ExitCode>
     let tell = |line: &str| say::progress(line);
     match runtime.block_on(shards::run(&loaded.config, verb, &tell))? {
         Told::Shards(standing) => say::either(output, &standing, &standing)?,
+        Told::Cancelled(cancelled) => say::either(output, &cancelled, &cancelled)?,
         Told::Moved(moved) => say::either(output, &moved, &moved)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -11,6 +11,11 @@ use crate::support::buyer::{Buyer, Purchase, Shop};
 use crate::support::goods::Goods;
 use crate::support::proof::{expect_each_key_its_one_order, expect_settled_books, expect_the_same_answers_again};
 
+/// Spread over the buckets.
+const fn user_of(buyer: u64) -> u64 {
+    1_000 + 97 * buyer
+}
+
 pub struct Crowd {
     pub goods: Arc<Goods>,
     /// Where the buyers of each gateway go now.
@@ -32,20 +37,29 @@ impl Crowd {
             let door = &doors[if number % 4 < 2 { "gateway-1" } else { "gateway-2" }];
             let shop = Shop { address: door.subscribe(), closing: closing.subscribe(), goods: Arc::clone(&goods) };
             let random = fastrand::Rng::with_seed(random.u64(..));
-            buying.spawn(Buyer::new(1_000 + number, random, shop).buy_until_closing());
+            buying.spawn(Buyer::new(user_of(number), random, shop).buy_until_closing());
         }
         Self { goods, doors, closing, buying, random }
     }
 
-    /// A gateway is about to go: its buyers go to the other one.
-    pub fn leave(&self, cluster: &Cluster, gateway: &str) {
-        let other = if gateway == "gateway-1" { "gateway-2" } else { "gateway-1" };
-        self.doors[gateway].send_replace(cluster.servers[other].listen());
+    /// Where the buyers of a gateway go, now and later.
+    pub fn door(&self, gateway: &str) -> watch::Receiver<SocketAddr> {
+        self.doors[gateway].subscribe()
+    }
+
+    /// A process is about to go; if it is a gateway, its buyers go to the other one.
+    pub fn leave(&self, cluster: &Cluster, process: &str) {
+        let other = if process == "gateway-1" { "gateway-2" } else { "gateway-1" };
+        if let Some(door) = self.doors.get(process) {
+            door.send_replace(cluster.servers[other].listen());
+        }
     }
 
     /// It is there again.
-    pub fn come_back(&self, cluster: &Cluster, gateway: &str) {
-        self.doors[gateway].send_replace(cluster.servers[gateway].listen());
+    pub fn come_back(&self, cluster: &Cluster, process: &str) {
+        if let Some(door) = self.doors.get(process) {
+            door.send_replace(cluster.servers[process].listen());
+        }
     }
 
     /// Nothing acknowledged is lost or doubled, nothing oversold, every hold has ended, search knows every order.

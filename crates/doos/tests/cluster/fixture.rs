@@ -31,6 +31,8 @@ pub const PROCESSES: [(&str, &str); 7] = [
     ("back-office", "payment,shipping,deliveries"),
 ];
 const START_ENGINES: [&str; 6] = ["start", "mariadb", "redis", "etcd", "kafka", "opensearch"];
+/// The server of a third order shard.
+const SPARE: &str = "shard-2";
 
 static TURN: Mutex<()> = Mutex::const_new(());
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -40,6 +42,8 @@ pub struct Cluster {
     /// In front of order shard 0 and 1.
     pub proxies: [Proxy; 2],
     name: String,
+    /// What every process reads when it starts, and where.
+    configuration: Value,
     file: PathBuf,
     place: Place,
     operator: Client,
@@ -54,6 +58,15 @@ impl Cluster {
 
     /// With further settings in the configuration of all.
     pub async fn start_with(settings: Value) -> Option<Self> {
+        Self::start_as(settings, async |shard| Proxy::to(shard).await).await
+    }
+
+    /// With nothing in front of the shards that would cost time.
+    pub async fn start_directly(settings: Value) -> Option<Self> {
+        Self::start_as(settings, async |shard| Proxy::aside(shard)).await
+    }
+
+    async fn start_as(settings: Value, reach: impl AsyncFn(SocketAddr) -> Proxy) -> Option<Self> {
         let turn = TURN.lock().await;
         let started = services(&START_ENGINES);
         if !started.status.success() {
@@ -66,9 +79,10 @@ impl Cluster {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("c{}x{number}", std::process::id());
         let engines = Addresses::read();
-        let proxies = [Proxy::to(engines.mysql[0].at).await, Proxy::to(engines.mysql[1].at).await];
+        let proxies = [reach(engines.mysql[0].at).await, reach(engines.mysql[1].at).await];
         let file = place.path().join("cluster.yaml");
-        std::fs::write(&file, engines.configuration(&name, &proxies, settings).to_string()).unwrap();
+        let configuration = engines.configuration(&name, &proxies, settings);
+        std::fs::write(&file, configuration.to_string()).unwrap();
         let config = file.to_str().unwrap().to_owned();
         let aside = place.path().join("aside");
         command::run(&aside, &["migrate", "up", "--config", &config]).await.expect(0);
@@ -85,7 +99,47 @@ impl Cluster {
         let servers: BTreeMap<_, _> = join_all(starting).await.into_iter().collect();
         let said = command::run(&aside, &["token", "--operator", "amy", "--config", &config]).await.expect(0);
         let operator = servers["gateway-1"].client().with_token(said.trim_end());
-        Some(Self { servers, proxies, name, file, place, operator, _turn: turn })
+        Some(Self { servers, proxies, name, configuration, file, place, operator, _turn: turn })
+    }
+
+    /// In the configuration of all; each process knows of it from its next start on.
+    pub fn configure(&mut self, settings: Value) {
+        merge(&mut self.configuration, settings);
+        std::fs::write(&self.file, self.configuration.to_string()).unwrap();
+    }
+
+    /// Appends the spare server to the order shards, as [`configure`](Self::configure) does.
+    pub fn append_the_spare_shard(&mut self) {
+        engine(&["start", SPARE]);
+        let spare = Database::named(&exports(), "SPARE");
+        let mut shards = self.configuration["database"]["shards"].clone();
+        let dsn = spare.dsn(spare.at, &format!("doos_{}_order_2", self.name));
+        shards.as_array_mut().unwrap().push(json!({ "dsn": dsn }));
+        self.configure(json!({"database": {"shards": shards}}));
+    }
+
+    /// Stops every process that runs in good order, and starts all of them with these settings.
+    pub async fn restart_all(&mut self, settings: Value) {
+        let running = self.servers.values_mut().filter(|server| server.is_running());
+        for status in join_all(running.map(Server::stop)).await {
+            assert_eq!(status.code(), Some(0));
+        }
+        self.configure(settings);
+        join_all(self.servers.values_mut().map(Server::start)).await;
+    }
+
+    /// `doos ARGUMENTS` beside the cluster, for who wants to run it by himself.
+    pub fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+        let mut command = command::doos();
+        command.args(arguments).arg("--config").arg(&self.file).arg("--data-dir").arg(self.place.path().join("aside"));
+        command
+    }
+
+    /// A statement for one of the cluster's own databases, such as `order_0`; the rows as text.
+    pub fn sql(&self, server: &str, context: &str, statement: &str) -> String {
+        let output = services(&["sql", server, &format!("USE doos_{}_{context}; {statement}", self.name)]);
+        assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub fn gateway(&self, number: u32) -> Client {
@@ -151,6 +205,26 @@ impl Cluster {
         .await;
     }
 
+    /// Waits until the statistics have counted each order once, in the state in which it is.
+    pub async fn expect_statistics_to_count(&self, orders: &[Value]) {
+        let client = self.gateway(1);
+        let mut by_status: BTreeMap<&str, u64> = BTreeMap::new();
+        for order in orders {
+            *by_status.entry(order["status"].as_str().unwrap()).or_default() += 1;
+        }
+        until("the statistics have counted each order once", async || {
+            let found = client.get("/v1/stats/summary").send().await;
+            let counted: BTreeMap<&str, u64> =
+                found.json["by_status"].as_object().map_or_else(BTreeMap::new, |states| {
+                    let counted = states.iter().map(|(state, count)| (state.as_str(), count.as_u64().unwrap_or(0)));
+                    counted.filter(|(_, count)| *count > 0).collect()
+                });
+            let is_all = found.json["orders"] == orders.len() && counted == by_status;
+            if is_all { Ok(()) } else { Err(format!("{} for {by_status:?}", found.text)) }
+        })
+        .await;
+    }
+
     pub fn pid(&self, process: &str) -> u32 {
         self.servers[process].pid()
     }
@@ -165,7 +239,7 @@ impl Drop for Cluster {
              FROM information_schema.schemata WHERE schema_name LIKE 'doos\\_{}\\_%'",
             self.name
         );
-        for server in ["shard-0", "shard-1", "inventory"] {
+        for server in ["shard-0", "shard-1", "inventory", SPARE] {
             let found = services(&["sql", server, &drop_all]);
             let found = String::from_utf8_lossy(&found.stdout).into_owned();
             let drops: Vec<_> = found.lines().filter(|line| line.starts_with("DROP DATABASE ")).collect();
@@ -193,11 +267,41 @@ fn free_port() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Where an engine is, as `scripts/services.sh env` says it.
+/// Where the engines are, as `scripts/services.sh` says it.
+pub struct Exports(String);
+
+pub fn exports() -> Exports {
+    Exports(String::from_utf8(services(&["env"]).stdout).unwrap())
+}
+
+impl Exports {
+    pub fn line(&self, name: &str) -> String {
+        let begin = format!("export DOOS_TEST_{name}='");
+        let found = self.0.lines().find_map(|line| line.strip_prefix(&begin)?.strip_suffix('\''));
+        found.unwrap_or_else(|| panic!("{name} is not in: {}", self.0)).to_owned()
+    }
+}
+
 struct Database {
     user: String,
     password: String,
     at: SocketAddr,
+}
+
+impl Database {
+    fn named(exports: &Exports, which: &str) -> Self {
+        let url = exports.line(&format!("MYSQL_{which}"));
+        let rest = url.strip_prefix("mysql://").unwrap();
+        let (credentials, rest) = rest.rsplit_once('@').unwrap();
+        let (user, password) = credentials.split_once(':').unwrap();
+        let at = rest.split('/').next().unwrap().parse().unwrap();
+        Self { user: user.to_owned(), password: password.to_owned(), at }
+    }
+
+    /// As a configuration names a database of this server.
+    fn dsn(&self, at: SocketAddr, database: &str) -> String {
+        format!("{}:{}@tcp({at})/{database}", self.user, self.password)
+    }
 }
 
 struct Addresses {
@@ -210,35 +314,19 @@ struct Addresses {
 
 impl Addresses {
     fn read() -> Self {
-        let output = services(&["env"]);
-        let text = String::from_utf8(output.stdout).unwrap();
-        let line = |name: &str| {
-            let begin = format!("export {name}='");
-            let found = text.lines().find_map(|line| line.strip_prefix(&begin)?.strip_suffix('\''));
-            found.unwrap_or_else(|| panic!("{name} is not in: {text}")).to_owned()
-        };
-        let database = |name: &str| {
-            let url = line(name);
-            let rest = url.strip_prefix("mysql://").unwrap();
-            let (credentials, rest) = rest.rsplit_once('@').unwrap();
-            let (user, password) = credentials.split_once(':').unwrap();
-            let at = rest.split('/').next().unwrap().parse().unwrap();
-            Database { user: user.to_owned(), password: password.to_owned(), at }
-        };
+        let exports = exports();
         Self {
-            mysql: ["0", "1", "INVENTORY"].map(|which| database(&format!("DOOS_TEST_MYSQL_{which}"))),
-            redis: line("DOOS_TEST_REDIS"),
-            etcd: line("DOOS_TEST_ETCD"),
-            kafka: line("DOOS_TEST_KAFKA"),
-            opensearch: line("DOOS_TEST_OPENSEARCH"),
+            mysql: ["0", "1", "INVENTORY"].map(|which| Database::named(&exports, which)),
+            redis: exports.line("REDIS"),
+            etcd: exports.line("ETCD"),
+            kafka: exports.line("KAFKA"),
+            opensearch: exports.line("OPENSEARCH"),
         }
     }
 
     fn configuration(&self, name: &str, proxies: &[Proxy; 2], settings: Value) -> Value {
         let [shard, _, inventory] = &self.mysql;
-        let dsn = |database: &Database, at: SocketAddr, context: &str| {
-            format!("{}:{}@tcp({at})/doos_{name}_{context}", database.user, database.password)
-        };
+        let dsn = |server: &Database, at, context: &str| server.dsn(at, &format!("doos_{name}_{context}"));
         let of = |context: &str| dsn(inventory, inventory.at, context);
         let mut configuration = json!({
             "auth": {"token_secret": "9e1c5a7340bd28f6e4d1907ac35f8b62"},
@@ -255,7 +343,11 @@ impl Addresses {
                 "shipping": of("shipping"),
                 "statistics": of("statistics"),
             },
-            "kafka": {"brokers": [self.kafka], "topic_prefix": format!("doos.{name}"), "partitions": 4},
+            // A dead consumer's partitions, and a dead process's leases, are free again so soon.
+            "kafka": {
+                "brokers": [self.kafka], "topic_prefix": format!("doos.{name}"), "partitions": 4,
+                "session_timeout_ms": 2_000,
+            },
             "redis": {"addr": self.redis, "prefix": format!("doos-{name}")},
             "opensearch": {"nodes": [self.opensearch], "prefix": format!("doos-{name}")},
             "etcd": {"endpoints": self.etcd, "prefix": format!("/doos-{name}"), "lease_ttl_s": 2},

@@ -51,6 +51,26 @@ async fn an_order_lives_over_all_processes_and_means_the_same_at_each() {
     })
     .await;
     cluster.expect_balanced_books().await;
+
+    // What is set for all is one of the deeds of the back office.
+    cluster.run(&["config", "set", "gateway.global_burst", "9000"]).await.expect(0);
+    cluster.run(&["config", "unset", "gateway.global_burst"]).await.expect(0);
+    let actions = one.get("/v1/admin/actions?page_size=2").send().await.expect(200);
+    let told: Vec<_> = actions["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|action| {
+            (
+                action["deed"].clone(),
+                action["subject"].clone(),
+                action["details"]["value"].clone(),
+                action["outcome"].clone(),
+            )
+        })
+        .collect();
+    let set = |value| (json!("set_live_value"), json!("gateway.global_burst"), value, json!("done"));
+    assert_eq!(told, [set(json!(null)), set(json!("9000"))], "{actions}");
     let letters = cluster.run(&["dlq", "list", "-o", "json"]).await.expect_json(0);
     assert_eq!(letters["dead_letters"], json!([]));
 }

@@ -35,6 +35,11 @@ impl Proxy {
         Self { listen, cut }
     }
 
+    /// The target itself: there is nothing to cut.
+    pub fn aside(target: SocketAddr) -> Self {
+        Self { listen: target, cut: Arc::default() }
+    }
+
     /// Every connection that is open now is closed, half-sent statements and unread answers with it.
     pub fn cut(&self) {
         self.cut.notify_waiters();

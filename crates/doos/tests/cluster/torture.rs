@@ -62,28 +62,18 @@ async fn strike(cluster: &mut Cluster, crowd: &Crowd, blow: Blow, random: &mut f
     let away = Duration::from_millis(random.u64(0..1_500));
     match blow {
         Blow::KillProcess(name) => {
-            let is_gateway = name.starts_with("gateway");
-            if is_gateway {
-                crowd.leave(cluster, name);
-            }
+            crowd.leave(cluster, name);
             cluster.server(name).kill().await;
             tokio::time::sleep(away).await;
             cluster.server(name).start().await;
-            if is_gateway {
-                crowd.come_back(cluster, name);
-            }
+            crowd.come_back(cluster, name);
         }
         Blow::PauseProcess(name) => {
-            let is_gateway = name.starts_with("gateway");
-            if is_gateway {
-                crowd.leave(cluster, name);
-            }
+            crowd.leave(cluster, name);
             signal(cluster.pid(name), "STOP").await;
             tokio::time::sleep(PAUSE).await;
             signal(cluster.pid(name), "CONT").await;
-            if is_gateway {
-                crowd.come_back(cluster, name);
-            }
+            crowd.come_back(cluster, name);
         }
         Blow::KillEngine(name) => {
             engine(&["kill", name]);

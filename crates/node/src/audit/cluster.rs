@@ -6,6 +6,7 @@
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use doos_adapter_mysql::{Books, Databases};
+use doos_app::actions::Plan;
 use doos_domain::action::Deed;
 use doos_domain::audit::{self, MovementSums};
 use doos_domain::ids::{OrderId, ProductId};
@@ -51,7 +52,7 @@ pub(super) async fn repair(config: &Config) -> Result<Report> {
         actor: COMMAND_LINE,
     };
     let work = all_steps(&repairer, async || of_cluster(&books).await);
-    let repaired = crate::offline::recorded(&*engines.actions, Deed::RepairBooks, "", work).await?;
+    let repaired = crate::offline::recorded(&*engines.actions, Plan::new(Deed::RepairBooks, ""), work).await?;
     Ok(Report { repaired, ..of_cluster(&books).await? })
 }
 

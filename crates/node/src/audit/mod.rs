@@ -15,6 +15,7 @@ pub(crate) use repair::{DirectoryEvidence, Evidence, Repairer, plan, told};
 
 use anyhow::{Context, Result, bail};
 use doos_adapter_embedded::{BookReader, Books, Store};
+use doos_app::actions::Plan;
 use doos_domain::action::Deed;
 use doos_domain::audit::{self, Difference, MovementSums, OrderRecords};
 use doos_domain::ids::{OrderId, ProductId};
@@ -246,7 +247,7 @@ async fn mend(config: &Config) -> Result<Vec<String>> {
         Repairer { ledger: &*ledger, orders: &*orders, gate: None, evidence: &evidence, actor: COMMAND_LINE };
     let work = all_steps(&repairer, async || beside_server(&config.data_dir));
     let actions = store.store.actions();
-    let told = crate::offline::recorded(&*actions, Deed::RepairBooks, "", work).await;
+    let told = crate::offline::recorded(&*actions, Plan::new(Deed::RepairBooks, ""), work).await;
     tokio::task::spawn_blocking(move || store.stop()).await?;
     Ok(told?)
 }

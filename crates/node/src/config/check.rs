@@ -129,6 +129,13 @@ impl Config {
                 "set it and connections_max to 1 or more",
             );
         }
+        if !(0..self.database.poll_after_ms).contains(&self.database.mark_after_ms) {
+            return refuse(
+                "database.mark_after_ms",
+                "a message would be polled and published once more before it is written down that it was",
+                "choose 0 or more, and less than database.poll_after_ms",
+            );
+        }
         Ok(())
     }
 

@@ -38,6 +38,8 @@ pub struct Database {
     pub poll_after_ms: i64,
     /// A message published and not consumed is published again after so long.
     pub republish_after_ms: i64,
+    /// How late it may be written down that a message was published; less than `poll_after_ms`.
+    pub mark_after_ms: i64,
     /// Messages of a shard that are not consumed, at which it takes no new orders.
     pub open_messages_max: u64,
 }
@@ -83,6 +85,7 @@ impl Default for Database {
             handed_over_max: 100_000,
             poll_after_ms: 5_000,
             republish_after_ms: 30_000,
+            mark_after_ms: 1_000,
             open_messages_max: 1_000_000,
         }
     }
@@ -139,6 +142,7 @@ impl Database {
             handed_over_max: self.handed_over_max,
             poll_after_ms: self.poll_after_ms,
             republish_after_ms: self.republish_after_ms,
+            mark_after_ms: self.mark_after_ms,
             open_messages_max: self.open_messages_max,
             migrate: self.migrate,
             ..doos_adapter_mysql::Options::new(self.addresses())

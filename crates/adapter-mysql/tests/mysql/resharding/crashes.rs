@@ -1,6 +1,6 @@
 //! Movers that die: after each window, and anywhere else.
 
-use doos_adapter_mysql::{Ask, Which};
+use doos_adapter_mysql::{Ask, Error, MoveProgress, MoveStep, Which};
 use doos_ports::order_store::OrderStore;
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -26,6 +26,69 @@ async fn some_orders(bed: &Bed) -> (doos_ports::suites::scene::Scene, Vec<Arc<do
 
 /// The mover ends here as if it had been killed: nothing of it runs on, and its connections close.
 struct Killed;
+
+/// Lets a mover work up to this report; whether it was killed there.
+async fn killed_at<F>(report: usize, work: impl FnOnce(Box<Tell>) -> F) -> bool
+where
+    F: Future<Output = Result<(), Error>>,
+{
+    let reports = AtomicUsize::new(0);
+    let tell: Box<Tell> = Box::new(move |_| {
+        if reports.fetch_add(1, Ordering::Relaxed) == report {
+            std::panic::panic_any(Killed);
+        }
+    });
+    match AssertUnwindSafe(work(tell)).catch_unwind().await {
+        Ok(ended) => {
+            ended.expect("what nobody kills goes on");
+            false
+        }
+        Err(died) => {
+            assert!(died.is::<Killed>());
+            true
+        }
+    }
+}
+
+type Tell = dyn Fn(&MoveProgress) + Send + Sync;
+
+#[test]
+fn a_move_given_up_at_any_of_its_windows_leaves_all_where_it_was_and_can_be_made_again() {
+    on_bed(async |bed| {
+        let (scene, mut orders) = some_orders(&bed).await;
+        let node = bed.node().await;
+        let mut given_up = 0;
+        for report in 0.. {
+            let mut mover = bed.mover().await;
+            mover.plan(&Ask { to: 2, which: Which::Buckets(vec![2, 4, 6, 8, 10]) }).await.unwrap();
+            assert!(killed_at(report, |tell| async move { mover.run(&*tell).await.map(drop) }).await);
+            // Written while it was leaving, or is.
+            orders.push(scene.placed(USERS[report % USERS.len()], 100 + i64::try_from(report).unwrap()).await);
+            // Whoever gives it up may be killed as well.
+            let mut mover = bed.mover().await;
+            let killed = killed_at(report % 4, |tell| async move { mover.cancel(&*tell).await.map(drop) }).await;
+            let mut mover = bed.mover().await;
+            let rest = mover.cancel(&|_| {}).await.expect("it can be given up");
+            assert!(rest.iter().all(|moving| moving.step == MoveStep::Cancelled), "{rest:?}");
+            if !mover.open().await.unwrap().is_empty() {
+                assert!(!killed, "it was switched before");
+                mover.run(&|_| {}).await.expect("what is switched is gone on with");
+                break;
+            }
+            given_up += 1;
+            bed.is_settled().await;
+            let places = bed.places().await;
+            assert_eq!(places.len(), orders.len());
+            for order in &orders {
+                assert_eq!(places[&order.id.get()], (0, order.version), "given up at report {report}");
+                assert_eq!(node.orders.load(order.id).await.unwrap().as_ref(), Some(order));
+            }
+        }
+        assert!(given_up > 6, "only {given_up} were given up");
+        bed.is_settled().await;
+        assert!(bed.places().await.values().all(|(shard, _)| *shard == 2));
+    });
+}
 
 #[test]
 fn a_mover_killed_after_any_of_its_windows_is_gone_on_with() {

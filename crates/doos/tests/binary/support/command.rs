@@ -1,14 +1,16 @@
 //! Running `doos` as a command and reading what it says.
 
 use serde_json::Value;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Stdio;
 use tokio::process::Command;
 
 /// The binary, with none of the caller's own settings in its environment. `DOOS_TEST_BINARY` names another one, such as
-/// a release build.
+/// a release build; who is not a test has to.
 pub fn doos() -> Command {
-    let binary = std::env::var_os("DOOS_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_doos").into());
+    let built = option_env!("CARGO_BIN_EXE_doos").map(OsString::from);
+    let binary = std::env::var_os("DOOS_TEST_BINARY").or(built).expect("DOOS_TEST_BINARY names the program");
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DOOS_")) {
         command.env_remove(name);

@@ -202,6 +202,15 @@ impl Server {
         std::fs::read_to_string(self.setup.banner()).unwrap()
     }
 
+    pub const fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Of all its lives.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.setup.log()).unwrap_or_default()
+    }
+
     pub fn last_log(&self) -> String {
         last_lines(&self.setup.log())
     }
