@@ -108,7 +108,7 @@ impl<'a> Object<'a> {
     pub fn require(&mut self, name: &'static str, faults: &mut Faults) -> Option<Value<'a>> {
         let found = self.take(name);
         if found.is_none() {
-            faults.add(&self.pointer_to(name), "is missing");
+            faults.add(self.pointer_to(name), "is missing");
         }
         found
     }
@@ -128,7 +128,7 @@ impl<'a> Object<'a> {
     pub fn finish(self, faults: &mut Faults) {
         for (name, _) in &self.fields {
             let shown: String = name.chars().take(64).collect();
-            faults.add(&self.pointer_to(shown), "there is no such field");
+            faults.add(self.pointer_to(shown), "there is no such field");
         }
     }
 }
@@ -152,7 +152,7 @@ impl<'a> Value<'a> {
             Ok(Fields { repeated: Some(name), .. }) => {
                 let object = Object { fields: Vec::new(), pointer: self.pointer.clone() };
                 let detail = format!("the field `{name}` is given twice");
-                faults.add(&object.pointer_to(name), detail);
+                faults.add(object.pointer_to(name), detail);
                 None
             }
             Err(_) => {

@@ -149,13 +149,14 @@ fn a_mover_killed_at_any_instant_leaves_every_order_readable_and_every_bucket_wr
             let (to, which) = (if trips.is_multiple_of(2) { 2 } else { 0 }, Which::Buckets(vec![2, 4, 6, 8, 10]));
             trips += 1;
             bed.mover().await.plan(&Ask { to, which }).await.unwrap();
-            loop {
+            for of_trip in 0.. {
                 let mut mover = bed.mover().await;
                 if mover.open().await.unwrap().is_empty() {
                     break;
                 }
-                // Dropped in the middle of whatever statement it has come to.
-                let life = Duration::from_micros(3_000 + kills * 7_919 % 60_000);
+                // Dropped in the middle of whatever statement it has come to; later each time, so that a slow machine
+                // ends a move as well.
+                let life = Duration::from_micros(3_000 + kills * 7_919 % 60_000 + 2_000 * of_trip);
                 match tokio::time::timeout(life, mover.run(&|_| {})).await {
                     Ok(ended) => drop(ended.expect("a move that nobody kills goes on")),
                     Err(_) => cut_off += 1,

@@ -131,7 +131,7 @@ fn quantity(item: &mut Object<'_>, most: u32, faults: &mut Faults) -> Option<u32
     let other = item.take("count");
     let Some(quantity) = item.take("quantity") else {
         let Some(count) = other else {
-            faults.add(&item.pointer_to("quantity"), "is missing");
+            faults.add(item.pointer_to("quantity"), "is missing");
             return None;
         };
         return whole(&count, faults);
