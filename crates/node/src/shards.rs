@@ -51,6 +51,9 @@ impl fmt::Display for Shards {
                 continue;
             }
             write!(f, "{line}shard {shard}  {database}  {buckets} buckets, about {orders_about} orders, ")?;
+            if standing.archived_about > 0 {
+                write!(f, "about {} archived, ", standing.archived_about)?;
+            }
             write!(f, "{open_messages} open messages")?;
             if leaving + coming > 0 {
                 write!(f, "; {leaving} buckets leaving, {coming} coming")?;

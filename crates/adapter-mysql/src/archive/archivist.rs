@@ -2,12 +2,12 @@
 
 use doos_domain::month::Month;
 use doos_domain::time::Timestamp;
-use doos_ports::archive::{ArchivedMonth, Ask, Fate, Judge, MonthReport, Progress, Step, Tell, is_settled};
+use doos_ports::archive::{ArchivedMonth, Ask, Fate, Judge, MonthReport, Obstacle, Progress, Step, Tell, is_settled};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::month::{Shelf, number_of};
-use super::space;
+use super::space::{self, Given};
 use crate::database::Database;
 use crate::dialect::list;
 use crate::engines::Databases;
@@ -18,6 +18,8 @@ use crate::session::Session;
 /// How often something that met a deadlock, or a table in use, is tried again.
 const TRIES_MAX: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(100);
+/// Orders of the month are changed so often that it is never empty.
+const CAME_BACK: &str = "order_came_back";
 
 /// Puts months of orders away. Holds the lock that movers hold.
 pub struct Archivist {
@@ -91,41 +93,54 @@ impl Archivist {
             return Ok(report);
         }
         shelf.begin().await?;
-        let mut after = None;
-        let mut tries = 0;
-        let left = loop {
-            self.confirm_lock().await?;
-            match shelf.put_away(after, &mut report).await {
-                Ok(Some(last)) => (after, tries) = (Some(last), 0),
-                Ok(None) => break shelf.look(&mut report.clone(), true).await?,
-                Err(fault) => again(shard, &mut tries, fault).await?,
+        for _ in 0..TRIES_MAX {
+            self.put_away(shelf, &mut report).await?;
+            report.obstacles = shelf.look(&mut report.clone(), true).await?.told();
+            if !report.obstacles.is_empty() {
+                // Something came back while the others went; they stay put away, and the month is asked for again later.
+                return Ok(report);
             }
-        };
-        report.obstacles = left.told();
-        if !report.obstacles.is_empty() {
-            // Something came back while the others went; they stay put away, and the month is asked for again later.
-            return Ok(report);
+            (shelf.tell)(&Progress { shard: shelf.number, month, step: Step::GivingBack, done: report.archived });
+            self.confirm_lock().await?;
+            match self.give_back(shelf).await? {
+                Given::Back => {
+                    shelf.end().await?;
+                    report.fate = Fate::Archived;
+                    (shelf.tell)(&Progress { shard: shelf.number, month, step: Step::Done, done: report.archived });
+                    return Ok(report);
+                }
+                Given::InUse => {
+                    report.fate = Fate::Emptied;
+                    return Ok(report);
+                }
+                Given::NotEmpty => {}
+            }
         }
-        (shelf.tell)(&Progress { shard: shelf.number, month, step: Step::GivingBack, done: report.archived });
-        self.confirm_lock().await?;
-        report.fate = if self.give_back(shelf).await? { Fate::Archived } else { Fate::Emptied };
-        (shelf.tell)(&Progress { shard: shelf.number, month, step: Step::Done, done: report.archived });
+        report.obstacles = vec![Obstacle { reason: CAME_BACK, count: 1, example: None }];
         Ok(report)
     }
 
-    async fn give_back(&self, shelf: &Shelf<'_>) -> Result<bool, Fault> {
+    /// Puts orders away until none is left that can be.
+    async fn put_away(&mut self, shelf: &Shelf<'_>, report: &mut MonthReport) -> Result<(), Fault> {
+        let (mut after, mut tries) = (None, 0);
+        loop {
+            self.confirm_lock().await?;
+            match shelf.put_away(after, report).await {
+                Ok(Some(last)) => (after, tries) = (Some(last), 0),
+                Ok(None) => return Ok(()),
+                Err(fault) => again(shelf.shard, &mut tries, fault).await?,
+            }
+        }
+    }
+
+    async fn give_back(&self, shelf: &Shelf<'_>) -> Result<Given, Fault> {
         let mut tries = 0;
         loop {
             match space::give_back(shelf.shard, &shelf.span).await {
-                Ok(true) => {
-                    shelf.end().await?;
-                    return Ok(true);
-                }
-                // A change brought an order back in the last moment; its month is not over after all.
-                Ok(false) => return Ok(false),
                 // A backup, or whoever else reads for long, has the table: everything is put away, and that is enough.
-                Err(Fault::Contended(_)) if tries >= TRIES_MAX => return Ok(false),
+                Err(Fault::Contended(_)) if tries >= TRIES_MAX => return Ok(Given::InUse),
                 Err(fault) => again(shelf.shard, &mut tries, fault).await?,
+                given => return given,
             }
         }
     }

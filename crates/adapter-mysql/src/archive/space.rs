@@ -15,21 +15,31 @@ const LOCK_WAIT_S: u64 = 1;
 /// A large file takes its time to go.
 const DROP_PATIENCE_S: u64 = 120;
 
-/// Drops the month's partition if it is empty. `false`: it is not.
-pub(super) async fn give_back(shard: &Arc<Database>, span: &Span) -> Result<bool, Fault> {
+/// What became of a month's partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    Back,
+    /// Somebody else has the table for long.
+    InUse,
+    /// A change has brought an order back in the last moment.
+    NotEmpty,
+}
+
+/// Drops the month's partition if it is empty.
+pub(super) async fn give_back(shard: &Arc<Database>, span: &Span) -> Result<Given, Fault> {
     let partition = partitions::name(span.month);
     let mut session = shard.own_session().await?;
     session.text(&format!("SET SESSION lock_wait_timeout = {LOCK_WAIT_S}")).await?;
     // Once without the lock: rows that were just deleted are walked over until the server has swept them up.
     let look = format!("SELECT id FROM t_order PARTITION ({partition}) LIMIT 1");
     if !session.patiently(DROP_PATIENCE_S).text(&look).await?.is_empty() {
-        return Ok(false);
+        return Ok(Given::NotEmpty);
     }
     session.text("LOCK TABLES t_order WRITE").await?;
     if !session.text(&look).await?.is_empty() {
-        return Ok(false);
+        return Ok(Given::NotEmpty);
     }
     session.text(&format!("ALTER TABLE t_order DROP PARTITION {partition}")).await?;
     session.text("UNLOCK TABLES").await?;
-    Ok(true)
+    Ok(Given::Back)
 }

@@ -26,6 +26,8 @@ pub struct ShardStanding {
     pub coming: usize,
     /// As the server estimates it.
     pub orders_about: u64,
+    /// Of those that are put away, too.
+    pub archived_about: u64,
     pub open_messages: u64,
     /// Moves from here that are not done.
     pub moves: Vec<BucketMove>,
@@ -91,10 +93,13 @@ impl Databases {
         }
         let counts = "SELECT (SELECT CAST(COALESCE(SUM(TABLE_ROWS), 0) AS UNSIGNED) FROM information_schema.PARTITIONS \
                       WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 't_order'), \
+                      (SELECT CAST(COALESCE(SUM(TABLE_ROWS), 0) AS UNSIGNED) FROM information_schema.TABLES \
+                      WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 't_order_archive'), \
                       (SELECT COUNT(*) FROM t_local_message WHERE status IN (0, 1, 3))";
-        let counts: Vec<(u64, u64)> =
+        let counts: Vec<(u64, u64, u64)> =
             shard.read_text("the counts", counts).await.map_err(|fault| failed(shard, &fault))?;
-        (standing.orders_about, standing.open_messages) = counts.first().copied().unwrap_or_default();
+        (standing.orders_about, standing.archived_about, standing.open_messages) =
+            counts.first().copied().unwrap_or_default();
         standing.moves = record::open_moves(shard).await.map_err(|fault| failed(shard, &fault))?;
         Ok(standing)
     }

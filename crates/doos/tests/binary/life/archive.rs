@@ -13,8 +13,10 @@ use doos_ports::clock::Clock;
 use doos_ports::order_store::{Change, OrderStore};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::support::Place;
 use crate::support::command::{Said, run, run_with};
@@ -133,6 +135,12 @@ async fn a_month_of_the_embedded_store_is_put_away_beside_its_server_and_read_as
     let next = listed["next_page_token"].as_str().unwrap();
     let rest = client.get(format!("/v1/orders?user_id=42&page_size=2&page_token={next}")).send().await.expect(200);
     assert_eq!(rest["orders"].as_array().unwrap().len(), 2, "over live and archived months");
+
+    until("search finds all four", async || {
+        let found = client.get("/v1/admin/search?user_id=42").send().await.expect(200);
+        if found["orders"].as_array().map(Vec::len) == Some(4) { Ok(()) } else { Err(found) }
+    })
+    .await;
 
     let standing = server.run(&["archive", "status", "-o", "json"]).await.expect_json(0);
     assert_eq!((&standing["months"][0]["month"], &standing["months"][0]["orders"]), (&json!("2026-01"), &json!(3)));
@@ -257,13 +265,13 @@ async fn months_of_a_cluster_s_shards_are_put_away_by_the_command() {
     let databases = Databases::new(doos_adapter_mysql::Options::new(addresses), began).unwrap();
     databases.migrate().await.expect("new databases");
     let orders = databases.open().await.expect("they can be opened").orders;
+    // Nobody is there to hear of them.
+    let unheard = |change: Change| Change { messages: Vec::new(), ..change };
     for (text, user, is_open) in [("2026-01", 2, false), ("2026-01", 3, false), ("2026-02", 2, true)] {
-        let (mut new, mut cancel) = order_of(&ids_of(text), user, day_of(text));
-        // Nobody is there to hear of them.
-        (new.messages, cancel.messages) = (Vec::new(), Vec::new());
-        commit(&*orders, new).await;
+        let (new, cancel) = order_of(&ids_of(text), user, day_of(text));
+        commit(&*orders, unheard(new)).await;
         if !is_open {
-            commit(&*orders, cancel).await;
+            commit(&*orders, unheard(cancel)).await;
         }
     }
 
@@ -310,4 +318,37 @@ async fn months_of_a_cluster_s_shards_are_put_away_by_the_command() {
     // The audit finds these three, put away or not; no context but the orders' has heard of them.
     let audit = doos(&["audit", "-o", "json"]).await.expect_json(1);
     assert_eq!(audit["orders"], 3, "{audit}");
+
+    // Many more for February's other shard, and the command killed in the middle of them.
+    let ids = ids_of("2026-03");
+    let (mut placed, mut cancelled) = (Vec::new(), Vec::new());
+    for at in 0..600 {
+        let (new, cancel) = order_of(&ids, 3 + 2 * (at % 7), day_of("2026-03"));
+        placed.push(unheard(new));
+        cancelled.push(unheard(cancel));
+    }
+    let last: Vec<Arc<Order>> = cancelled.iter().map(|change| Arc::clone(&change.order)).collect();
+    for told in [orders.commit(placed).await, orders.commit(cancelled).await].concat() {
+        told.expect("it is taken");
+    }
+    let mut command = crate::support::command::doos();
+    command.args(["archive", "--month", "2026-03", "--config"]).arg(&file).stderr(Stdio::piped());
+    let mut process = command.arg("--data-dir").arg(place.path()).spawn().unwrap();
+    let mut progress = BufReader::new(process.stderr.take().unwrap()).lines();
+    while let Some(line) = progress.next_line().await.unwrap() {
+        if line.contains("put away") {
+            break;
+        }
+    }
+    process.kill().await.unwrap();
+    for order in &last {
+        assert_eq!(orders.load(order.id).await.unwrap().as_ref(), Some(order), "after the kill");
+    }
+    let told = doos(&["archive", "--month", "2026-03", "-o", "json"]).await.expect_json(0);
+    assert!(fates(&told).iter().all(|(_, fate)| fate == "archived"), "{told}");
+    let standing = doos(&["archive", "status"]).await.expect(0);
+    assert!(standing.contains("shard 1  2026-03  600 orders put away") && !standing.contains("again"), "{standing}");
+    for order in &last {
+        assert_eq!(orders.load(order.id).await.unwrap().as_ref(), Some(order), "in the end");
+    }
 }
