@@ -8,6 +8,7 @@
 //! `NUMBERS_SECONDS` makes each load longer.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on has nothing to say")]
+#![expect(clippy::disallowed_methods, reason = "it measures real time")]
 
 #[expect(dead_code, reason = "the tests need more of it")]
 #[path = "../tests/cluster/fixture.rs"]
@@ -150,7 +151,7 @@ impl Shop {
         let until_level = began.elapsed();
         let orders = took_ms.len() as f64;
         let rate = orders / placing.as_secs_f64();
-        let pace = per_s.map_or("closed loop".to_owned(), |per_s| format!("{per_s:.0}/s asked for"));
+        let pace = per_s.map_or_else(|| "closed loop".to_owned(), |per_s| format!("{per_s:.0}/s asked for"));
         println!("\n{callers} callers, {seconds} s, {pace}: {orders} orders");
         println!("  placed      {rate:>8.0}/s   call ms: {}", quantiles(&mut took_ms));
         let rate_confirmed = orders / until_confirmed.as_secs_f64();
@@ -215,7 +216,7 @@ async fn feed_lag_ms(client: &Client) -> Option<f64> {
 fn quantiles(values: &mut [f64]) -> String {
     values.sort_by(f64::total_cmp);
     let at = |share: f64| values.get(((values.len() as f64 * share) as usize).min(values.len().saturating_sub(1)));
-    let text = |value: Option<&f64>| value.map_or("none".to_owned(), |value| format!("{value:.1}"));
+    let text = |value: Option<&f64>| value.map_or_else(|| "none".to_owned(), |value| format!("{value:.1}"));
     format!("p50 {}, p99 {}, most {}", text(at(0.5)), text(at(0.99)), text(at(1.0)))
 }
 

@@ -148,6 +148,7 @@ enum Loss {
     Wiped,
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long it took is printed, and not judged")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gate_in_redis_that_loses_its_memory_under_load_is_rebuilt_and_nothing_is_sold_twice() {
     let Some(cluster) = Cluster::start_directly(json!({"gate": "redis"})).await else { return };
@@ -194,6 +195,7 @@ async fn flush_redis() {
     assert_eq!(said, "+OK\r\n+OK\r\n+OK\r\n");
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long it took is printed, and not judged")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_the_owner_of_the_gate_is_killed_under_load_another_takes_over_and_nothing_is_sold_twice() {
     let Some(mut cluster) = Cluster::start().await else { return };

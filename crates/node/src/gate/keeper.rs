@@ -78,7 +78,8 @@ impl Keeper {
         gate.rebuild_at(raised.epoch, rows, holds).await?;
         drop(contents);
         self.app.refresh_gate().await?;
-        Ok(AFTER_TAKE_OVER)
+        // Its memory may be lost again at once.
+        Ok(if raised.skipped.is_empty() { LOOK_EVERY } else { AFTER_TAKE_OVER })
     }
 
     async fn fill(&self) -> doos_app::Result<Duration> {
