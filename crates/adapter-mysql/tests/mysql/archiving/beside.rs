@@ -1,11 +1,13 @@
 //! Archiving beside moves of buckets, and beside those who read the table for long.
 
 use doos_adapter_mysql::{Ask as MoveAsk, Error, Which as Buckets};
-use doos_ports::archive::Fate;
+use doos_ports::archive::{Ask, Fate, Progress, Step, Which};
 use doos_ports::order_store::OrderStore;
 use mysql_async::prelude::Queryable;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use super::bed::{closed_order, day, on_bed};
+use super::bed::{closed_order, day, judge, month, on_bed};
 use crate::common::connect;
 
 #[test]
@@ -58,12 +60,12 @@ fn a_bucket_that_moves_takes_its_archived_orders_along() {
         next.version += 1;
         let change = doos_ports::order_store::Change {
             expected_version: moving.version,
-            order: std::sync::Arc::new(next),
+            order: Arc::new(next),
             messages: Vec::new(),
             answer: None,
             gate_epoch: None,
         };
-        let changed = std::sync::Arc::clone(&change.order);
+        let changed = Arc::clone(&change.order);
         before.orders.commit(vec![change]).await.remove(0).expect("a late change is taken");
         let mut mover = bed.databases().mover().await.unwrap();
         mover.plan(&MoveAsk { to: 0, which: Buckets::Buckets(vec![2]) }).await.unwrap();
@@ -104,5 +106,42 @@ fn a_table_in_use_for_long_keeps_its_empty_month_and_nobody_waits_for_it() {
         scene.placed(2, 50).await;
         scene.placed(2, 60).await;
         backup.disconnect().await.unwrap();
+    });
+}
+
+#[test]
+fn an_order_that_comes_back_in_the_last_moment_is_put_away_again_before_its_month_goes() {
+    on_bed(async |bed| {
+        let order = closed_order(&bed.scene_on(day("2026-09", 10)).await, 2, 0).await;
+        bed.settle_mail().await;
+        let node = bed.node().await;
+        let handle = tokio::runtime::Handle::current();
+        let moments = AtomicUsize::new(0);
+        let latest = Mutex::new(order);
+        // Changed where the month is believed to be empty, the first two times.
+        let tell = |told: &Progress| {
+            if told.step == Step::GivingBack && moments.fetch_add(1, Ordering::Relaxed) < 2 {
+                let mut latest = latest.lock().unwrap();
+                let mut next = (**latest).clone();
+                next.version += 1;
+                let change = doos_ports::order_store::Change {
+                    expected_version: latest.version,
+                    order: Arc::new(next),
+                    messages: Vec::new(),
+                    answer: None,
+                    gate_epoch: None,
+                };
+                *latest = Arc::clone(&change.order);
+                let told = tokio::task::block_in_place(|| handle.block_on(node.orders.commit(vec![change])));
+                told.into_iter().for_each(|told| told.expect("a late change is taken"));
+            }
+        };
+        let ask = Ask { which: Which::Only(month("2026-09")), dry_run: false };
+        let report = bed.archivist().await.run(ask, &judge, &tell).await.unwrap().remove(0);
+        assert_eq!((report.fate, report.archived), (Fate::Archived, 3));
+        let latest = latest.into_inner().unwrap();
+        assert_eq!(latest.version, 4);
+        assert_eq!(node.orders.load(latest.id).await.unwrap(), Some(latest));
+        assert_eq!(bed.places().await.map(|place| place.len()), [0, 1]);
     });
 }
