@@ -1,9 +1,11 @@
 //! Archiving beside moves of buckets, and beside those who read the table for long.
 
-use doos_adapter_mysql::{Ask as MoveAsk, Error, Which as Buckets};
+use doos_adapter_mysql::{Ask as MoveAsk, Error, MoveProgress, Which as Buckets};
 use doos_ports::archive::{Ask, Fate, Progress, Step, Which};
-use doos_ports::order_store::OrderStore;
+use doos_ports::order_store::{OrderStore, Query};
+use futures::FutureExt;
 use mysql_async::prelude::Queryable;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -45,15 +47,7 @@ fn a_bucket_that_moves_takes_its_archived_orders_along() {
             for order in [&moving, &staying] {
                 assert_eq!(node.orders.load(order.id).await.unwrap().as_ref(), Some(order));
             }
-            assert_eq!(
-                node.orders
-                    .list(doos_ports::order_store::Query { limit: 9, ..Default::default() })
-                    .await
-                    .unwrap()
-                    .orders
-                    .len(),
-                2
-            );
+            assert_eq!(node.orders.list(Query { limit: 9, ..Query::default() }).await.unwrap().orders.len(), 2);
         }
         // Brought back at its new place, and moved again with its row in use.
         let mut next = (*moving).clone();
@@ -73,6 +67,35 @@ fn a_bucket_that_moves_takes_its_archived_orders_along() {
         drop(mover);
         assert_eq!(after.orders.load(moving.id).await.unwrap(), Some(changed));
         assert_eq!(bed.places().await.map(|place| place.len()), [1, 1]);
+    });
+}
+
+#[test]
+fn a_move_that_is_given_up_leaves_no_archived_order_at_its_target() {
+    on_bed(async |bed| {
+        let order = closed_order(&bed.scene_on(day("2026-09", 10)).await, 2, 0).await;
+        bed.settle_mail().await;
+        bed.archive_before("2026-10").await;
+        let mut mover = bed.databases().mover().await.unwrap();
+        mover.plan(&MoveAsk { to: 1, which: Buckets::Buckets(vec![2]) }).await.unwrap();
+        // Dies behind the copy of the archive.
+        let dying = AssertUnwindSafe(async move {
+            let tell = |told: &MoveProgress| {
+                if told.table == "t_order_archive" {
+                    std::panic::panic_any(());
+                }
+            };
+            mover.run(&tell).await.map(drop)
+        });
+        assert!(dying.catch_unwind().await.is_err(), "it was killed");
+        let archived = |shard| bed.rows::<u64>(shard, "SELECT id FROM t_order_archive");
+        assert_eq!(archived(1).await, [order.id.get()], "copied");
+        let node = bed.node().await;
+        let all = || node.orders.list(Query { limit: 9, ..Query::default() });
+        assert_eq!(all().await.unwrap().orders, [Arc::clone(&order)], "and not listed twice");
+        bed.databases().mover().await.unwrap().cancel(&|_| {}).await.expect("it is given up");
+        assert_eq!((archived(0).await, archived(1).await), (vec![order.id.get()], vec![]));
+        assert_eq!(all().await.unwrap().orders, [order]);
     });
 }
 
