@@ -22,7 +22,9 @@ eval "$(bash scripts/services.sh env)"
 DOOS_TEST_BINARY=$(realpath "$built/doos")
 export DOOS_TEST_BINARY
 echo "$(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1); load when this began: $(cut -d' ' -f1-3 /proc/loadavg)"
+outcome=0
 for name; do
   echo
-  "$built/examples/${example_of[$name]}"
+  "$built/examples/${example_of[$name]}" || outcome=1
 done
+exit "$outcome"

@@ -231,7 +231,8 @@ async fn one_by_one(set: &Set, count: usize) -> Rates {
         let shard = connect(set.addresses.shards[number % 2].clone()).await;
         tokio::sync::Mutex::new(Plain { shard, inventory: connect(set.addresses.inventory.clone()).await })
     };
-    let plain = &join_all((0..count).map(caller)).await;
+    let connected = join_all((0..count).map(caller)).await;
+    let plain = &connected;
     let clock = RealClock::start();
     let now = clock.now();
     let ids = &doos_domain::ids::Generator::new(2, now, now.plus_millis(86_400_000));
@@ -257,6 +258,12 @@ async fn one_by_one(set: &Set, count: usize) -> Rates {
         plain.carry(&step.order, &step.messages[0], &format!("plain-{order_number}")).await.unwrap();
     };
     let (placed, placing_s) = callers(count, work).await;
+    // Gone before the next round asks for as many.
+    for caller in connected {
+        let Plain { shard, inventory } = caller.into_inner();
+        shard.disconnect().await.unwrap();
+        inventory.disconnect().await.unwrap();
+    }
     Rates { placed, placing_s, confirmed_s: placing_s }
 }
 
