@@ -4,10 +4,8 @@
 //! `41 bits ms since 2026 | 10 bucket | 6 worker | 6 sequence`. User and product ids are small plain sequences.
 //! Ids are strings in JSON, because JavaScript loses integers above 2^53; numbers are accepted too when read back.
 
-mod digits;
 mod generator;
 
-pub use digits::Digits;
 pub use generator::{Exhausted, Generator};
 
 use serde::de::{Deserializer, Visitor};
@@ -52,7 +50,7 @@ macro_rules! numeric_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(Digits::of(self.0).as_str())
+                f.pad(itoa::Buffer::new().format(self.0))
             }
         }
 
@@ -70,7 +68,7 @@ macro_rules! numeric_id {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(Digits::of(self.0).as_str())
+                serializer.serialize_str(itoa::Buffer::new().format(self.0))
             }
         }
 

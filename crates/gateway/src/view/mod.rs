@@ -14,9 +14,10 @@ pub mod system;
 mod time;
 
 use doos_domain::money::Money;
-use doos_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use time::rfc3339;
 
 /// An order with a short history takes less, and grows nothing while it is written.
 const JSON_BYTES_USUAL: usize = 1_024;
@@ -35,11 +36,6 @@ impl From<Money> for Amount {
     fn from(money: Money) -> Self {
         Self { amount_minor: money.amount_minor, currency: money.currency }
     }
-}
-
-/// UTC with milliseconds: `2026-03-01T09:30:00.000Z`.
-pub fn rfc3339(at: Timestamp) -> String {
-    time::rfc3339(at).as_str().to_owned()
 }
 
 /// Serialises what cannot fail to serialise: strings, numbers, lists and maps with string keys.
